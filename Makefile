@@ -1,0 +1,61 @@
+# Phaseflow: `make run` makes the page, `make test` checks everything; `make help` lists the rest.
+PYTHON ?= python3
+CORES ?= 4
+CONFIG ?=
+ARGS ?=
+BIN := .venv/bin
+# The stamp bears the lock's checksum, so another lock installs anew.
+STAMP := .venv/.installed-$(shell cksum < requirements.txt | tr ' ' '-')
+CONFIGFILE := $(if $(CONFIG),--configfile $(CONFIG))
+
+.PHONY: run test lint format lock docs prune verify clean help
+.DEFAULT_GOAL := help
+
+run: $(STAMP)  ## make the page: results/report/index.html (CORES=4, CONFIG=config.yaml)
+	$(BIN)/snakemake -c$(CORES) $(CONFIGFILE)
+
+test: $(STAMP)  ## run the tests (ARGS="tests/unit -x")
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(STAMP)  ## check style, types, spelling and the workflow
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile
+	$(BIN)/codespell
+	$(BIN)/snakemake --lint
+
+format: $(STAMP)  ## put the code into its standard form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile
+
+docs: $(STAMP)  ## write docs/config.md and docs/config.schema.json from the settings
+	$(BIN)/python scripts/document.py
+
+lock:  ## renew requirements.txt from pyproject.toml
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/pip install --quiet uv
+	.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes \
+	    --no-emit-index-url --no-header --group dev pyproject.toml -o requirements.txt
+	rm -rf .venv-lock
+
+prune: $(STAMP)  ## empty the pool of chunks of what the config does not need
+	$(BIN)/python scripts/prune.py $(CONFIG)
+
+verify: $(STAMP)  ## compare every result with its checksum
+	$(BIN)/python scripts/verify.py $(CONFIG)
+
+clean:  ## remove all results
+	find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
+	rm -rf .snakemake
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 18
+
+$(STAMP): requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed: make PYTHON=/path/to/python"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	rm -f .venv/.installed-*
+	touch $@

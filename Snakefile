@@ -1,0 +1,163 @@
+"""Phaseflow: simulate -> optimize -> fit -> report. The plan says what is made; here stands how."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
+
+from phaseflow.errors import PhaseflowError
+from phaseflow.session import Session
+
+
+def find_mode():
+    if workflow.executor_plugin is None:
+        return "look"
+    return "dry-run" if workflow.dryrun else "run"
+
+
+def plan():
+    try:
+        return session.plan
+    except PhaseflowError as error:
+        raise SystemExit(str(error))
+
+
+try:
+    session = Session(
+        config_paths=workflow.config_settings.configfiles,
+        overrides=workflow.config_settings.config,
+        is_main=workflow.is_main_process,
+        find_mode=find_mode,
+        force=lambda files: workflow.dag.forcefiles.update(files),
+    )
+except PhaseflowError as error:
+    raise SystemExit(str(error))
+
+
+wildcard_constraints:
+    scenario="[A-Za-z0-9_-]+",
+    study="[A-Za-z0-9_-]+",
+    fit="[A-Za-z0-9_-]+",
+    chunk="[0-9a-f]{16}",
+    piece="[0-9a-f]{16}",
+
+
+rule all:
+    input:
+        lambda w: plan().targets(),
+
+
+rule simulate:
+    output:
+        trajectories="results/chunks/{scenario}/{chunk}.trajectories.parquet",
+        members="results/chunks/{scenario}/{chunk}.members.parquet",
+    params:
+        block=lambda w: plan().block("simulate", w.scenario).text,
+        chunk=lambda w: plan().chunks("simulate", w.scenario)[w.chunk],
+        cache="results/timings/compiled",
+    log:
+        "results/logs/simulate/{scenario}/{chunk}.log",
+    benchmark:
+        "results/timings/simulate/{scenario}/{chunk}.tsv"
+    script:
+        "scripts/simulate.py"
+
+
+rule gather:
+    input:
+        unpack(lambda w: plan().pieces("simulate", w.scenario)),
+    output:
+        members="results/simulate/{scenario}/members.parquet",
+        trajectories=directory("results/simulate/{scenario}/trajectories"),
+        receipt="results/receipts/simulate/{scenario}.json",
+    params:
+        origin=lambda w: plan().origin("simulate", w.scenario).text,
+    log:
+        "results/logs/gather/{scenario}.log",
+    benchmark:
+        "results/timings/gather/{scenario}.tsv"
+    script:
+        "scripts/gather.py"
+
+
+rule optimize:
+    output:
+        trials="results/chunks/{study}/{chunk}.trials.parquet",
+        histories="results/chunks/{study}/{chunk}.histories.parquet",
+    params:
+        block=lambda w: plan().block("optimize", w.study).text,
+        chunk=lambda w: plan().chunks("optimize", w.study)[w.chunk],
+        cache="results/timings/compiled",
+    log:
+        "results/logs/optimize/{study}/{chunk}.log",
+    benchmark:
+        "results/timings/optimize/{study}/{chunk}.tsv"
+    script:
+        "scripts/optimize.py"
+
+
+rule collect:
+    input:
+        unpack(lambda w: plan().pieces("optimize", w.study)),
+    output:
+        table="results/optimize/{study}.csv",
+        histories="results/optimize/{study}/histories.parquet",
+        receipt="results/receipts/optimize/{study}.json",
+    params:
+        origin=lambda w: plan().origin("optimize", w.study).text,
+    log:
+        "results/logs/collect/{study}.log",
+    benchmark:
+        "results/timings/collect/{study}.tsv"
+    script:
+        "scripts/collect.py"
+
+
+rule fit:
+    input:
+        table=lambda w: plan().source(w.fit),
+    output:
+        terms="results/fit/{fit}.csv",
+        statistics="results/fit/{fit}.json",
+        rows="results/fit/{fit}.parquet",
+        receipt="results/receipts/fit/{fit}.json",
+    params:
+        origin=lambda w: plan().origin("fit", w.fit).text,
+    log:
+        "results/logs/fit/{fit}.log",
+    benchmark:
+        "results/timings/fit/{fit}.tsv"
+    script:
+        "scripts/fit.py"
+
+
+rule draw:
+    input:
+        unpack(lambda w: plan().figure_tables(w.piece)),
+    output:
+        figures=directory("results/chunks/figures/{piece}"),
+    params:
+        origin=lambda w: plan().figure_pieces()[w.piece].text,
+    log:
+        "results/logs/draw/{piece}.log",
+    benchmark:
+        "results/timings/draw/{piece}.tsv"
+    script:
+        "scripts/draw.py"
+
+
+rule report:
+    input:
+        unpack(lambda w: plan().page_inputs()),
+    output:
+        page="results/report/index.html",
+        figures=directory("results/report/figures"),
+        receipt="results/receipts/report/index.json",
+    params:
+        origin=lambda w: plan().origin("report", "index").text,
+    log:
+        "results/logs/report.log",
+    benchmark:
+        "results/timings/report.tsv"
+    script:
+        "scripts/report.py"

@@ -1,0 +1,20 @@
+"""Rule collect: join a study's chunks into its tables."""
+
+from pathlib import Path
+
+from phaseflow.joblog import keep_log
+from phaseflow.receipts import Origin, write_receipt
+from phaseflow.trials import collect_trials
+
+
+def collect(origin: str, chunks: dict[str, list[str]], table: str, histories: str, receipt: str) -> None:
+    """Write the table of trials, their histories, and their receipt."""
+    made_by = Origin.parse(origin)
+    pieces = {kind: [Path(file) for file in files] for kind, files in chunks.items()}
+    collect_trials(made_by.block, pieces["trials"], pieces["histories"], Path(table), Path(histories))
+    write_receipt(Path(receipt), made_by, [Path(table), Path(histories)], [file for files in pieces.values() for file in files])
+
+
+if __name__ == "__main__":
+    with keep_log(snakemake.log[0]):
+        collect(snakemake.params.origin, dict(snakemake.input.items()), **snakemake.output)

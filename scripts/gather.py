@@ -1,0 +1,20 @@
+"""Rule gather: join a scenario's chunks into its tables."""
+
+from pathlib import Path
+
+from phaseflow.assembly import gather_members
+from phaseflow.joblog import keep_log
+from phaseflow.receipts import Origin, write_receipt
+
+
+def gather(origin: str, chunks: dict[str, list[str]], members: str, trajectories: str, receipt: str) -> None:
+    """Write the table of members, publish the trajectories, and write their receipt."""
+    made_by = Origin.parse(origin)
+    pieces = {kind: [Path(file) for file in files] for kind, files in chunks.items()}
+    gather_members(made_by.block, pieces["members"], pieces["trajectories"], Path(members), Path(trajectories))
+    write_receipt(Path(receipt), made_by, [Path(members), Path(trajectories)], [file for files in pieces.values() for file in files])
+
+
+if __name__ == "__main__":
+    with keep_log(snakemake.log[0]):
+        gather(snakemake.params.origin, dict(snakemake.input.items()), **snakemake.output)

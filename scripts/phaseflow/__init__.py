@@ -1,0 +1,1 @@
+"""Numerical experiments with differential equations and optimisation; every number with its evidence."""

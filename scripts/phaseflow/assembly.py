@@ -1,0 +1,75 @@
+"""The work of `gather`: from a scenario's chunks to its tables, in the order of the config."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from phaseflow.errors import ResultsError
+from phaseflow.settings.block import Block
+from phaseflow.settings.scenarios import Scenario
+from phaseflow.sweeps import plan_members
+from phaseflow.tables import read_parquet, write_parquet
+
+
+def gather_members(
+    block: Block, members_paths: Sequence[Path], trajectories_paths: Sequence[Path], table_path: Path, folder: Path
+) -> None:
+    """Write a scenario's table of members and publish its trajectories.
+
+    Parameters
+    ----------
+    members_paths, trajectories_paths : the files of the plan's chunks.
+    folder : what holds the trajectories afterwards, and nothing else: hard links into the pool of chunks.
+
+    Raises
+    ------
+    ResultsError : the chunks do not hold exactly the members of the plan.
+    """
+    scenario = Scenario.model_validate(block.settings)
+    members = plan_members(scenario.identify(), scenario.expand_blocks(), scenario.chunk or 1)
+    table = order_rows(pa.concat_tables(read_parquet(path) for path in members_paths), "member", members.ids)
+    write_parquet(table_path, table)
+    publish(trajectories_paths if scenario.keeps_trajectories else [], folder, ".trajectories")
+    for row in pc.value_counts(table["status"]).to_pylist():
+        print(f"{block.place}: {row['counts']} members with status {row['values']}")
+
+
+def order_rows(table: pa.Table, column: str, ids: np.ndarray) -> pa.Table:
+    """Return a table's rows in the order of ids.
+
+    Raises
+    ------
+    ResultsError : the table's ids are not exactly these.
+    """
+    found = table[column].to_numpy()
+    order = np.argsort(found, kind="stable")
+    if len(found) != len(ids) or not np.array_equal(found[order], np.sort(ids)):
+        raise ResultsError(f"the chunks hold {len(found)} rows that are not the {len(ids)} of the plan: run again")
+    return table.take(order[np.searchsorted(found, ids, sorter=order)]).combine_chunks()
+
+
+def publish(files: Sequence[Path], folder: Path, mark: str = "") -> None:
+    """Make a folder that holds exactly these files, as hard links or, across file systems, as copies.
+
+    Parameters
+    ----------
+    mark : a part of the names that is left out.
+    """
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    for file in files:
+        target = temporary / file.name.replace(mark, "")
+        try:
+            os.link(file, target)
+        except OSError:
+            shutil.copyfile(file, target)
+    shutil.rmtree(folder, ignore_errors=True)
+    temporary.replace(folder)

@@ -1,0 +1,271 @@
+"""From config.yaml to checked settings: every mistake at once, before anything runs."""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from phaseflow.catalogues import Catalogue, read_algorithms
+from phaseflow.data import Table, find_table
+from phaseflow.errors import ConfigError, DataError, KeyPath, Mistake, shorten, suggest
+from phaseflow.expressions.formula import parse_formula
+from phaseflow.figures import Figure
+from phaseflow.plugins import list_plugins, load_plugin
+from phaseflow.settings.base import Settings
+from phaseflow.settings.document import Document, read_document
+from phaseflow.settings.fields import find_planned, list_mistakes
+from phaseflow.settings.fits import Fit
+from phaseflow.settings.report import Data, Report
+from phaseflow.settings.scenarios import Scenario
+from phaseflow.settings.studies import AXES, Study
+from phaseflow.settings.systems import System
+
+MAX_BYTES = 20_000_000
+SECTIONS: dict[str, type[Settings]] = {"systems": System, "data": Data, "simulate": Scenario, "optimize": Study, "fit": Fit}
+S = TypeVar("S", bound=Settings)
+
+
+@dataclass(frozen=True)
+class FigureRequest:
+    """One figure to draw: the plugin, what it is drawn from, its options and its caption."""
+
+    name: str
+    section: str
+    source: str
+    options: Settings
+    caption: str | None = None
+
+
+@dataclass(frozen=True)
+class Config:
+    """A checked config; scenarios and studies are resolved: systems written out, defaults filled in."""
+
+    seed: int
+    tables: Mapping[str, Table]
+    scenarios: Mapping[str, Scenario]
+    studies: Mapping[str, Study]
+    fits: Mapping[str, Fit]
+    report: Report
+    figures: tuple[FigureRequest, ...]
+
+
+def load_config(path: Path) -> Config:
+    """Read and check a config file.
+
+    Raises
+    ------
+    ConfigError : the file cannot be read or holds mistakes; all of them are listed.
+    """
+    source = str(path)
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ConfigError(source, [Mistake((), f"the file is larger than {MAX_BYTES // 1_000_000} MB")])
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text in UTF-8"
+        raise ConfigError(source, [Mistake((), f"the file cannot be read: {reason}")]) from None
+    document = read_document(text, source)
+    checker = _Checker(document, path.parent)
+    config = checker.check()
+    if checker.mistakes:
+        raise ConfigError(source, checker.mistakes, document.lines)
+    return config
+
+
+@dataclass
+class _Checker:
+    """Validate section by section and entry by entry, so that one mistake hides no other."""
+
+    document: Document
+    folder: Path
+    mistakes: list[Mistake] = field(default_factory=list)
+    broken: dict[str, set[str]] = field(default_factory=dict)
+
+    def check(self) -> Config:
+        self.mistakes += self.document.mistakes
+        self._check_keys()
+        own: dict[str, System] = dict(self._validate("systems", System))
+        for name, system in own.items():
+            self.mistakes += system.check(("systems", name))
+        systems: Mapping[str, System] = ChainMap(own, Catalogue())  # type: ignore[arg-type]
+        tables = dict(self._find_tables())
+        known = self.broken["systems"] | set(systems)
+        scenarios = {}
+        for name, scenario in self._validate("simulate", Scenario):
+            found = scenario.check(("simulate", name), systems, known)
+            self.mistakes += found
+            if found:
+                self.broken["simulate"].add(name)
+            elif (not isinstance(scenario.system, str) or scenario.system in systems):
+                scenarios[name] = scenario.resolve(systems)
+        studies = {name: study.resolve() for name, study in self._validate("optimize", Study)}
+        for name, study in studies.items():
+            self.mistakes += study.check(("optimize", name), read_algorithms()) + check_bounds(("optimize", name), study)
+        fits = dict(self._validate("fit", Fit))
+        for name, fit in fits.items():
+            self._check_fit(("fit", name), fit, tables, scenarios, studies)
+        report = self._validate_one("report", Report, Report())
+        config = Config(self._read_seed(), tables, scenarios, studies, fits, report, ())
+        return self._with_figures(config)
+
+    def _check_keys(self) -> None:
+        allowed = ["seed", *SECTIONS, "report"]
+        for key in self.document.data:
+            if key not in allowed:
+                self.mistakes.append(Mistake((key,), f"unknown key{suggest(key, allowed)}"))
+        if not any(self.document.data.get(key) for key in ("simulate", "optimize", "fit")):
+            self.mistakes.append(Mistake((), "nothing is asked for: give at least one of simulate, optimize and fit"))
+
+    def _read_seed(self) -> int:
+        seed = self.document.data.get("seed", 0)
+        if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
+            self.mistakes.append(Mistake(("seed",), f"{shorten(seed)} is not a whole number from 0 to 2**63 - 1"))
+            return 0
+        return seed
+
+    def _validate(self, section: str, model: type[S]) -> Iterator[tuple[str, S]]:
+        """Yield the valid entries of a section, in the order of the file."""
+        self.broken[section] = set()
+        entries = self.document.data.get(section) or {}
+        if not isinstance(entries, dict):
+            self.mistakes.append(Mistake((section,), f"{shorten(entries)} is not a mapping of names to settings"))
+            return
+        for name, entry in entries.items():
+            if not _is_label(name):
+                text = "a name here has up to 64 letters, digits, _ and - of the English alphabet"
+                self.mistakes.append(Mistake((section, name), text))
+            elif (valid := self._validate_entry((section, name), entry, model)) is not None:
+                yield name, valid
+                continue
+            self.broken[section].add(name)
+
+    def _validate_entry(self, path: KeyPath, entry: Any, model: type[S]) -> S | None:
+        try:
+            settings = model.model_validate(entry)
+        except ValidationError as error:
+            self.mistakes += list_mistakes(error, model, path)
+            return None
+        planned = list(find_planned(settings, path))
+        self.mistakes += planned
+        return None if planned else settings
+
+    def _validate_one(self, section: str, model: type[S], default: S) -> S:
+        if self.document.data.get(section) is None:
+            return default
+        return self._validate_entry((section,), self.document.data[section], model) or default
+
+    def _find_tables(self) -> Iterator[tuple[str, Table]]:
+        for name, data in self._validate("data", Data):
+            try:
+                table = find_table(data.file, data.dataset, self.folder)
+                _ = table.columns
+            except (ValueError, OSError, DataError) as error:
+                self.mistakes.append(Mistake(("data", name), str(error)))
+                self.broken["data"].add(name)
+                continue
+            yield name, table
+
+    def _check_fit(
+        self,
+        path: KeyPath,
+        fit: Fit,
+        tables: Mapping[str, Table],
+        scenarios: Mapping[str, Scenario],
+        studies: Mapping[str, Study],
+    ) -> None:
+        section, _, name = fit.to.partition(".")
+        columns: list[str] | None = None
+        if section == "data" and name in tables:
+            columns = tables[name].columns
+        elif section == "simulate" and name in scenarios:
+            columns = list_member_columns(scenarios[name])
+        elif section == "optimize" and name in studies:
+            columns = list_trial_columns(studies[name])
+        elif section not in SECTIONS or name not in (self.document.data.get(section) or {}):
+            places = [f"data.{n}" for n in tables] + [f"simulate.{n}" for n in scenarios] + [f"optimize.{n}" for n in studies]
+            self.mistakes.append(Mistake((*path, "to"), f"there is no table {fit.to!r}{suggest(fit.to, places)}"))
+        try:
+            formula = parse_formula(fit.linear or "")
+        except ValueError as error:
+            self.mistakes.append(Mistake((*path, "linear"), str(error)))
+            return
+        for column in sorted(formula.columns - set(columns)) if columns is not None else []:
+            self.mistakes.append(Mistake((*path, "linear"), f"{fit.to} has no column {column!r}{suggest(column, columns or [])}"))
+
+    def _with_figures(self, config: Config) -> Config:
+        if config.report.figures == "auto":
+            figures = list(_choose_figures(config))
+        else:
+            figures = [r for place, item in enumerate(config.report.figures) if (r := self._read_figure(place, item, config))]
+        return Config(config.seed, config.tables, config.scenarios, config.studies, config.fits, config.report, tuple(figures))
+
+    def _read_figure(self, place: int, item: dict[str, Any], config: Config) -> FigureRequest | None:
+        path: KeyPath = ("report", "figures", place)
+        names = [key for key in item if key in list_plugins("figures")]
+        if len(names) != 1:
+            wanted = f"a figure names one of {', '.join(list_plugins('figures'))}"
+            hint = "".join(suggest(key, list_plugins("figures")).split(" (")[0] for key in list(item)[:1] if not names)
+            self.mistakes.append(Mistake(path, f"{shorten(item)}: {wanted}{hint}"))
+            return None
+        name, source = names[0], str(item[names[0]])
+        figure: Figure = load_plugin("figures", name)
+        section, _, entry = source.partition(".")
+        allowed = [f"{figure.section}.{n}" for n in list_entries(config)[figure.section]]
+        if source not in allowed:
+            if entry not in self.broken.get(figure.section, ()) or section != figure.section:
+                self.mistakes.append(Mistake((*path, name), f"{name} cannot be drawn from {source!r}{suggest(source, allowed)}"))
+            return None
+        options = {key: value for key, value in item.items() if key not in (name, "caption")}
+        checked = self._validate_entry(path, options, figure.options)
+        caption = item.get("caption")
+        if caption is not None and not isinstance(caption, str):
+            self.mistakes.append(Mistake((*path, "caption"), f"{shorten(caption)} is not a text"))
+        return FigureRequest(name, section, entry, checked, caption) if checked else None
+
+
+def list_entries(config: Config) -> dict[str, Mapping[str, Any]]:
+    """Return the entries of the sections that have results, by section."""
+    return {"simulate": config.scenarios, "optimize": config.studies, "fit": config.fits}
+
+
+def list_member_columns(scenario: Scenario) -> list[str]:
+    """Return the columns of a scenario's members.parquet that a fit may use."""
+    swept = list(dict.fromkeys(axis.name for axes in scenario.expand_blocks() for axis in axes))
+    return ["member", *swept, *(f"{state}_0" for state in scenario.definition.equations), "steps", "status_time"]
+
+
+def list_trial_columns(study: Study) -> list[str]:
+    """Return the columns of a study's CSV that a fit may use."""
+    swept = [AXES[name][1] for block in study.sweep or [] for name in block if name != "algorithm"]
+    return ["trial", *dict.fromkeys(swept), "value", *study.variables, "evaluations", "gradients", "gap_best_seen", "kkt_residual"]
+
+
+def check_bounds(path: KeyPath, study: Study) -> list[Mistake]:
+    """Check that every algorithm of a study with bounds keeps bounds."""
+    bounded = [name for name, variable in study.variables.items() if variable.lower or variable.upper]
+    algorithms = read_algorithms()
+    used = {str(value) for block in study.sweep or [] for value in block.get("algorithm", [])}  # type: ignore[union-attr]
+    careless = sorted(name for name in used if name in algorithms and not algorithms[name].bounds)
+    if not bounded or not careless:
+        return []
+    keeping = ", ".join(name for name, algorithm in algorithms.items() if algorithm.bounds)
+    text = f"{', '.join(careless)} cannot keep the bounds of {', '.join(bounded)} (these can: {keeping})"
+    return [Mistake((*path, "sweep", "algorithm"), text)]
+
+
+def _choose_figures(config: Config) -> Iterator[FigureRequest]:
+    plugins: list[tuple[str, Figure]] = [(name, load_plugin("figures", name)) for name in list_plugins("figures")]
+    for section, entries in list_entries(config).items():
+        for source, settings in entries.items():
+            for name, figure in plugins:
+                if figure.section == section and figure.suits(settings):
+                    yield FigureRequest(name, section, source, figure.options())
+
+
+def _is_label(name: str) -> bool:
+    return len(name) <= 64 and name.replace("-", "_").replace("_", "a").isalnum() and name.isascii() and not name.startswith("-")

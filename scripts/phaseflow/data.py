@@ -1,0 +1,101 @@
+"""Tables from outside: where they lie, which columns they have, what is in them."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import importlib.util
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from phaseflow.errors import DataError, suggest
+from phaseflow.seeds import digest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Where a package keeps the data sets that it ships.
+_SHIPPED = {"statsmodels": "datasets/{name}/{name}.csv", "arch": "data/{name}/{name}.csv.gz"}
+_SUFFIXES = (".csv", ".csv.gz", ".parquet")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table in a file."""
+
+    path: Path
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the columns.
+
+        Raises
+        ------
+        DataError : the file is empty, or not a table.
+        """
+        if self.path.name.endswith(".parquet"):
+            import pyarrow.parquet as pq
+
+            return list(pq.read_schema(self.path).names)
+        content: io.IOBase = gzip.GzipFile(self.path) if self.path.name.endswith(".gz") else self.path.open("rb")
+        with content, io.TextIOWrapper(content, encoding="utf-8-sig", newline="") as stream:  # type: ignore[type-var]
+            header = next(csv.reader(stream), [])
+        names = [name.strip() for name in header]
+        if not names:
+            raise DataError(f"{self.path}: the file is empty; a first line with the names of the columns is wanted")
+        return names
+
+    @property
+    def key(self) -> str:
+        """The digest of the file's content."""
+        return digest(self.path.read_bytes())
+
+    def read(self) -> pd.DataFrame:
+        """Read the whole table.
+
+        Raises
+        ------
+        DataError : the file is not a table, or has no rows.
+        """
+        import pandas as pd
+
+        try:
+            if self.path.name.endswith(".parquet"):
+                frame = pd.read_parquet(self.path)
+            else:
+                frame = pd.read_csv(self.path, skipinitialspace=True, encoding="utf-8-sig", float_precision="round_trip")
+        except (ValueError, OSError) as error:
+            raise DataError(f"{self.path}: this is not a table: {error}") from None
+        if frame.empty:
+            raise DataError(f"{self.path}: the table has no rows")
+        return frame.rename(columns=str.strip)
+
+
+def find_table(file: str | None, dataset: str | None, folder: Path) -> Table:
+    """Find a table of the config.
+
+    Raises
+    ------
+    ValueError : there is no such file or data set, or it is of a kind that cannot be read.
+    """
+    path = folder / file if file is not None else _find_shipped(dataset or "")
+    if not path.name.endswith(_SUFFIXES):
+        raise ValueError(f"{str(path)!r} is not of a kind that can be read ({', '.join(_SUFFIXES)})")
+    if not path.is_file():
+        raise ValueError(f"there is no file {str(path)!r} (paths are relative to the config's folder)")
+    return Table(path)
+
+
+def _find_shipped(dataset: str) -> Path:
+    package, _, name = dataset.partition(".")
+    if package not in _SHIPPED or not name.isidentifier():
+        raise ValueError(f"{dataset!r} is not a data set: write <package>.<name>{suggest(package, _SHIPPED)}")
+    found = importlib.util.find_spec(package)
+    if found is None or not found.submodule_search_locations:
+        raise ValueError(f"the package {package!r} of the data set {dataset!r} is not installed")
+    path = Path(found.submodule_search_locations[0]) / _SHIPPED[package].format(name=name)
+    if not path.is_file():
+        raise ValueError(f"the package {package!r} ships no data set {name!r}")
+    return path

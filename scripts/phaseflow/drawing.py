@@ -1,0 +1,63 @@
+"""The work of `draw`: the figures of one scenario, study or fit, each with the data it shows."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import matplotlib as mpl
+import matplotlib.style
+from matplotlib.figure import Figure as Canvas
+
+from phaseflow.figures import Figure, Source
+from phaseflow.plugins import load_plugin
+from phaseflow.settings.base import Settings
+from phaseflow.settings.block import Block
+from phaseflow.settings.fits import Fit
+from phaseflow.settings.scenarios import Scenario
+from phaseflow.settings.studies import Study
+from phaseflow.tables import write_json, write_whole
+
+_SETTINGS: dict[str, type[Settings]] = {"simulate": Scenario, "optimize": Study, "fit": Fit}
+STYLE_PATH = Path(__file__).parent / "figures" / "phaseflow.mplstyle"
+PNG_DPI = 200
+
+
+def draw_figures(block: Block, tables: Mapping[str, Path], folder: Path) -> None:
+    """Draw every figure of a source as SVG and PNG, beside a Parquet file of exactly what is drawn.
+
+    Parameters
+    ----------
+    block : the source's settings and the figures asked for, each with its file name and options.
+    tables : the source's tables by kind.
+    folder : made whole or not at all; `figures.json` in it describes each figure in words.
+    """
+    settings = block.settings
+    section = settings["section"]
+    source = Source(section, settings["source"], _SETTINGS[section].model_validate(settings["settings"]), tables)
+    temporary = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    descriptions = {}
+    with mpl.style.context(STYLE_PATH), mpl.rc_context({"svg.hashsalt": "phaseflow"}):
+        for request in settings["figures"]:
+            figure: Figure = load_plugin("figures", request["figure"])
+            alt = draw_figure(figure, source, figure.options.model_validate(request["options"]), temporary / request["file"])
+            descriptions[request["file"]] = {"alt": alt, "dense": figure.is_dense}
+            print(f"{section}.{source.name}: {request['figure']} drawn")
+    write_json(temporary / "figures.json", descriptions)
+    shutil.rmtree(folder, ignore_errors=True)
+    temporary.replace(folder)
+
+
+def draw_figure(figure: Figure, source: Source, options: Settings, stem: Path) -> str:
+    """Draw one figure to `<stem>.svg`, `.png` and `.parquet`; return the sentence that describes it."""
+    data = figure.prepare(source, options)
+    with write_whole(stem.with_name(f"{stem.name}.parquet")) as temporary:
+        data.to_parquet(temporary, index=False)
+    canvas = Canvas(layout="constrained")
+    figure.draw(canvas, data, source, options)
+    canvas.savefig(stem.with_name(f"{stem.name}.svg"), metadata={"Date": None, "Creator": None})
+    canvas.savefig(stem.with_name(f"{stem.name}.png"), dpi=PNG_DPI, metadata={"Software": None})
+    return figure.describe(data)

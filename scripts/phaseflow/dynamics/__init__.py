@@ -1,0 +1,1 @@
+"""Vector fields and the engines that integrate them."""

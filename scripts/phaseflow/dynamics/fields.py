@@ -1,0 +1,36 @@
+"""A system's equations as a vector field that heyoka compiles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import heyoka as hy
+
+from phaseflow.expressions.compiled import to_heyoka
+from phaseflow.expressions.tree import TIME
+from phaseflow.settings.systems import System
+
+
+@dataclass(frozen=True)
+class Field:
+    """A vector field.
+
+    Attributes
+    ----------
+    states, parameters : their names, in the order of the system's definition.
+    equations : for each state heyoka's variable and its time derivative; parameter k is `par[k]`.
+    """
+
+    states: tuple[str, ...]
+    parameters: tuple[str, ...]
+    equations: list[tuple[Any, Any]]
+
+
+def make_field(system: System) -> Field:
+    """Translate a system; every parameter stays a run-time value, so that members differ in values alone."""
+    states, parameters = tuple(system.equations), tuple(system.parameters)
+    variables = dict(zip(states, hy.make_vars(*states) if len(states) > 1 else [hy.make_vars(*states)], strict=True))
+    names = {**variables, **{name: hy.par[place] for place, name in enumerate(parameters)}, TIME: hy.time}
+    equations = [(variables[state], to_heyoka(formula.tree, names)) for state, formula in system.equations.items()]
+    return Field(states, parameters, equations)

@@ -1,0 +1,52 @@
+"""Tree to heyoka: vector fields, derivatives and compiled functions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+import heyoka as hy
+
+from phaseflow.expressions.tree import Node, walk
+
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    "*": lambda a, b: a * b,
+    "/": lambda a, b: a / b,
+    "**": lambda a, b: a**b,
+    "neg": lambda a: -a,
+    "<": hy.lt, "<=": hy.lte, ">": hy.gt, ">=": hy.gte, "==": hy.eq, "!=": hy.neq,
+    "sin": hy.sin, "cos": hy.cos, "tan": hy.tan, "asin": hy.asin, "acos": hy.acos, "atan": hy.atan,
+    "sinh": hy.sinh, "cosh": hy.cosh, "tanh": hy.tanh, "exp": hy.exp, "log": hy.log, "sqrt": hy.sqrt,
+    "sigmoid": hy.sigmoid, "erf": hy.erf, "atan2": hy.atan2, "where": hy.select,
+    "abs": lambda a: hy.select(hy.lt(a, _number(0)), -a, a),
+    "sign": lambda a: hy.select(hy.lt(a, _number(0)), _number(-1), hy.select(hy.gt(a, _number(0)), _number(1), _number(0))),
+    "min": lambda *arguments: reduce(lambda a, b: hy.select(hy.lt(b, a), b, a), arguments),
+    "max": lambda *arguments: reduce(lambda a, b: hy.select(hy.gt(b, a), b, a), arguments),
+}  # fmt: skip
+
+
+def _number(value: Fraction | int | float) -> Any:
+    return hy.expression(float(value))
+
+
+def to_heyoka(node: Node, names: Mapping[str, Any]) -> Any:
+    """Return an expression as a heyoka expression in double precision.
+
+    Parameters
+    ----------
+    names : a heyoka expression for each name: a variable, a parameter or the time.
+    """
+    symbols = {"pi": _number(math.pi), "e": _number(math.e), **names}
+    return walk(node, _number, symbols.__getitem__, lambda operator, arguments: _FUNCTIONS[operator](*arguments))
+
+
+def use_cache(folder: Path) -> None:
+    """Keep compiled code in a folder of the run, which its jobs share, instead of the user's home."""
+    folder.mkdir(parents=True, exist_ok=True)
+    hy.llvm_state.set_diskcache_path(str(folder.resolve()))

@@ -1,0 +1,43 @@
+"""Where results lie: one place for the names of the results contract."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+RESULTS = Path("results")
+CHUNKS = RESULTS / "chunks"
+FIGURE_PIECES = CHUNKS / "figures"
+RECEIPTS = RESULTS / "receipts"
+LOGS = RESULTS / "logs"
+TIMINGS = RESULTS / "timings"
+PAGE = RESULTS / "report" / "index.html"
+FIGURES = RESULTS / "report" / "figures"
+LOCK = LOGS / ".lock"
+
+# The files that a chunk consists of, by section.
+PIECES = {"simulate": ("trajectories", "members"), "optimize": ("trials", "histories")}
+
+
+def list_tables(section: str, name: str) -> dict[str, Path]:
+    """Return the tables of a scenario, a study or a fit."""
+    folder = RESULTS / section
+    if section == "simulate":
+        return {"members": folder / name / "members.parquet", "trajectories": folder / name / "trajectories"}
+    if section == "optimize":
+        return {"trials": folder / f"{name}.csv", "histories": folder / name / "histories.parquet"}
+    return {"terms": folder / f"{name}.csv", "statistics": folder / f"{name}.json", "rows": folder / f"{name}.parquet"}
+
+
+def find_receipt(section: str, name: str) -> Path:
+    """Return the receipt of a scenario, a study, a fit or the page."""
+    return RECEIPTS / section / f"{name}.json"
+
+
+def list_outputs(section: str, name: str) -> list[Path]:
+    """Return the files and folders that a final result consists of, without its receipt."""
+    return [PAGE, FIGURES] if section == "report" else list(list_tables(section, name).values())
+
+
+def list_piece(section: str, name: str, chunk: str) -> list[Path]:
+    """Return the files of a chunk."""
+    return [CHUNKS / name / f"{chunk}.{kind}.parquet" for kind in PIECES[section]]

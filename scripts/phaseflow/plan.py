@@ -1,0 +1,176 @@
+"""From a checked config to what is to be made: chunks, tables, figures and the page, each with its origin.
+
+Everything follows from the config, the code and the data, so any process can plan anew and finds the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from phaseflow import paths
+from phaseflow.config import Config, FigureRequest, list_entries
+from phaseflow.figures import Figure
+from phaseflow.outline import describe_page
+from phaseflow.plugins import find_plugin_file, load_plugin
+from phaseflow.receipts import Origin
+from phaseflow.seeds import digest
+from phaseflow.settings.block import Block
+from phaseflow.sources import Code, read_code
+from phaseflow.sweeps import Members, plan_members
+
+# The script of each section's chunks, and of its tables.
+_CHUNK_SCRIPTS = {"simulate": "simulate.py", "optimize": "optimize.py"}
+_TABLE_SCRIPTS = {"simulate": "gather.py", "optimize": "collect.py", "fit": "fit.py"}
+_STYLE = "phaseflow/figures/phaseflow.mplstyle"
+
+
+class Plan:
+    """What a config asks for."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.entries: dict[str, Mapping[str, Any]] = dict(list_entries(config))
+        self.members = cache(self._plan_members)
+        self.chunks = cache(self._name_chunks)
+        self.origin = cache(self._find_origin)
+        self.figure_pieces = cache(self._find_figure_pieces)
+
+    def finals(self) -> Iterator[tuple[str, str]]:
+        """Yield the section and name of every final result, in the order of the workflow."""
+        for section, entries in self.entries.items():
+            for name in entries:
+                yield section, name
+        yield "report", "index"
+
+    def targets(self) -> list[Path]:
+        """Return the files that a complete run leaves."""
+        return [path for final in self.finals() for path in (*paths.list_outputs(*final), paths.find_receipt(*final))]
+
+    # -- chunks
+
+    def block(self, section: str, name: str) -> Block:
+        """Return a job's own part of the config."""
+        settings = self.entries[section][name]
+        is_random = getattr(settings, "is_random", False)
+        return Block.of(section, name, settings, self.config.seed if is_random else None)
+
+    def _plan_members(self, section: str, name: str) -> Members:
+        settings = self.entries[section][name]
+        return plan_members(settings.identify(), settings.expand_blocks(), settings.chunk)
+
+    def _chunk_code(self, section: str, name: str) -> Code:
+        plugins = [find_plugin_file("problems", self.entries[section][name].kind)] if section == "optimize" else []
+        return read_code(_CHUNK_SCRIPTS[section], *plugins)
+
+    def _name_chunks(self, section: str, name: str) -> dict[str, int]:
+        """Return the chunks of a scenario or study by name, each with its number."""
+        block = self.block(section, name)
+        settings = Block("", "", self.entries[section][name].list_chunk_settings(), block.seed)
+        return self.members(section, name).name_chunks(digest(settings.text, self._chunk_code(section, name).key))
+
+    def pieces(self, section: str, name: str) -> dict[str, list[Path]]:
+        """Return the chunk files of a scenario or study by kind, in the order of the plan."""
+        files = [paths.list_piece(section, name, chunk) for chunk in self.chunks(section, name)]
+        return {kind: [piece[place] for piece in files] for place, kind in enumerate(paths.PIECES[section])}
+
+    # -- tables
+
+    def source(self, name: str) -> Path:
+        """Return the table that a fit reads."""
+        section, _, entry = self.config.fits[name].to.partition(".")
+        if section == "data":
+            return self.config.tables[entry].path
+        return paths.list_tables(section, entry)["members" if section == "simulate" else "trials"]
+
+    def _find_origin(self, section: str, name: str) -> Origin:
+        """Return what makes a final result."""
+        if section == "report":
+            return self._find_page_origin()
+        plugins = [find_plugin_file("models", self.entries[section][name].kind)] if section == "fit" else []
+        code = read_code(_TABLE_SCRIPTS[section], *plugins)
+        return Origin(self.block(section, name), code, dict(self._find_inputs(section, name)))
+
+    def _find_inputs(self, section: str, name: str) -> Iterator[tuple[str, str]]:
+        if section in _CHUNK_SCRIPTS:
+            yield "chunks", digest(*self.chunks(section, name))
+            return
+        to = self.config.fits[name].to
+        kind, _, entry = to.partition(".")
+        yield to, self.config.tables[entry].key if kind == "data" else self.origin(kind, entry).key
+
+    # -- figures
+
+    def _find_figure_pieces(self) -> dict[str, Origin]:
+        """Return what makes each piece of figures, one a source, by the piece's name."""
+        requests: dict[tuple[str, str], list[tuple[str, FigureRequest]]] = {}
+        for file, request in self.name_figures():
+            requests.setdefault((request.section, request.source), []).append((file, request))
+        origins = [self._find_drawing(section, source, found) for (section, source), found in requests.items()]
+        return {origin.key[:16]: origin for origin in origins}
+
+    def name_figures(self) -> list[tuple[str, FigureRequest]]:
+        """Return the figures of the page with the names of their files, all different."""
+        named: dict[str, FigureRequest] = {}
+        for request in self.config.figures:
+            file = base = f"{request.section}-{request.source}-{request.name}"
+            count = 1
+            while file in named:
+                count += 1
+                file = f"{base}-{count}"
+            named[file] = request
+        return list(named.items())
+
+    def _find_drawing(self, section: str, source: str, found: list[tuple[str, FigureRequest]]) -> Origin:
+        figures = [{"file": file, "figure": r.name, "options": r.options.model_dump(mode="json", exclude_none=True)} for file, r in found]
+        settings = self.block(section, source).settings
+        block = Block("figures", f"{section}-{source}", {"section": section, "source": source, "settings": settings, "figures": figures})
+        code = read_code("draw.py", _STYLE, *sorted({find_plugin_file("figures", request.name) for _, request in found}))
+        return Origin(block, code, {f"{section}.{source}": self.origin(section, source).key})
+
+    def figure_tables(self, piece: str) -> dict[str, Path]:
+        """Return the tables that a piece of figures is drawn from."""
+        settings = self.figure_pieces()[piece].block.settings
+        return paths.list_tables(settings["section"], settings["source"])
+
+    # -- page
+
+    def page_inputs(self) -> dict[str, list[Path]]:
+        """Return the files that the page is made from: tables, receipts and figures."""
+        made = [final for final in self.finals() if final[0] != "report"]
+        return {
+            "tables": [path for section, name in made for path in paths.list_outputs(section, name)],
+            "receipts": [paths.find_receipt(section, name) for section, name in made],
+            "pieces": [paths.FIGURE_PIECES / piece for piece in self.figure_pieces()],
+        }
+
+    def _find_page_origin(self) -> Origin:
+        captions = [(file, request, self._write_caption(request)) for file, request in self.name_figures()]
+        outline = describe_page(self.config.report, self.entries, captions, self.config.seed)
+        inputs = {f"{section}.{name}": self.origin(section, name).key for section, name in self.finals() if section != "report"}
+        inputs |= {f"figures.{origin.block.name}": piece for piece, origin in self.figure_pieces().items()}
+        return Origin(Block("report", "index", outline), read_code("report.py", *_list_assets()), inputs)
+
+    def _write_caption(self, request: FigureRequest) -> str:
+        if request.caption is not None:
+            return request.caption
+        figure: Figure = load_plugin("figures", request.name)
+        return figure.caption(request.source, self.entries[request.section][request.source])
+
+    # -- housekeeping
+
+    def list_pieces(self) -> Iterator[list[Path]]:
+        """Yield the files of every chunk, and the folder of every piece of figures, that this plan needs."""
+        for section in _CHUNK_SCRIPTS:
+            for name in self.entries[section]:
+                for chunk in self.chunks(section, name):
+                    yield paths.list_piece(section, name, chunk)
+        for piece in self.figure_pieces():
+            yield [paths.FIGURE_PIECES / piece]
+
+
+def _list_assets() -> list[str]:
+    folder = Path(__file__).parent / "page_assets"
+    return sorted(f"phaseflow/page_assets/{path.name}" for path in folder.iterdir() if path.is_file())

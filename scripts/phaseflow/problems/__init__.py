@@ -1,0 +1,50 @@
+"""Problems of optimisation, one plugin a kind of study: how a trial of it is solved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phaseflow.settings.studies import Study
+
+
+@dataclass(frozen=True)
+class Solution:
+    """What a trial found, and how it got there.
+
+    Attributes
+    ----------
+    status : converged (the algorithm says so), stopped (by a limit of its own), failed (see the message).
+    value, point : the algorithm's answer; NaN where it has none.
+    evidence : what can be said about the answer, by column.
+    values : shape (evaluations,), the value of each evaluation in its order.
+    points : shape (evaluations, n_variables), where.
+    """
+
+    status: str
+    value: float
+    point: NDArray[np.float64]
+    message: str
+    gradients: int
+    evidence: Mapping[str, float]
+    values: NDArray[np.float64]
+    points: NDArray[np.float64]
+
+
+class Solver(Protocol):
+    """Solves the trials of one study."""
+
+    def __call__(self, trial: Mapping[str, Any], random: np.random.Generator) -> Solution:
+        """Solve one trial, given its values and its own random numbers."""
+        ...
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A kind of study: `prepare` compiles a study once and returns what solves its trials."""
+
+    prepare: Callable[[Study], Solver]

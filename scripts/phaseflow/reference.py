@@ -1,0 +1,156 @@
+"""The reference of the config language, written from the settings themselves."""
+
+from __future__ import annotations
+
+import json
+import types
+import typing
+from collections.abc import Iterator
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from phaseflow.catalogues import Catalogue, read_algorithms
+from phaseflow.config import SECTIONS
+from phaseflow.expressions.quantity import Expression, Quantity
+from phaseflow.expressions.tree import FUNCTIONS
+from phaseflow.plugins import list_plugins, load_plugin
+from phaseflow.settings.base import Settings, is_planned
+from phaseflow.settings.report import Report
+
+_INTRODUCTION = """# The config
+
+This page is written from the settings by `make docs`. A config has the sections below, all of them optional;
+at least one of `simulate`, `optimize` and `fit` asks for something. Keys marked *not built yet* are part of the
+language; using them is an error that says so.
+
+`seed` is a whole number from which every random number of a run derives (default 0).
+
+**Expressions** are text: numbers, `+ - * / **`, parentheses, names, the constants `pi` and `e`, the time `t`, and
+{functions}. `where(condition, a, b)` takes one comparison. A number may be a constant expression such as `8/3`,
+which stays exact. Inside `{{}}` an expression with a comma needs quotes.
+
+**Names** of states, parameters and variables have letters, digits and `_`; `lambda` and Python's other words
+cannot be names.
+"""
+
+_TYPE_NAMES: dict[Any, str] = {
+    Quantity: "number",
+    Expression: "expression",
+    int: "whole number",
+    str: "text",
+    bool: "true or false",
+    Any: "value",
+}
+
+
+def write_markdown() -> str:
+    """Return the reference as Markdown."""
+    functions = ", ".join(f"`{name}`" for name in FUNCTIONS)
+    parts = [_INTRODUCTION.format(functions=functions)]
+    for section, model in SECTIONS.items():
+        parts += _describe_model(model, f"{section}.<name>", f"## {section}")
+    parts += _describe_model(Report, "report", "## report")
+    parts.append("## Figures\n\nEach is drawn from one section's entries; a list under `report.figures` chooses among them.\n")
+    parts.append(_write_table(["figure", "drawn from", "options", "shows"], list(_list_figures())))
+    parts.append("## Systems of the catalogue\n")
+    catalogue = Catalogue()
+    rows = [[f"`{name}`", str(system.description), str(system.source)] for name, system in catalogue.items()]
+    parts.append(_write_table(["name", "what it is", "source"], rows))
+    parts.append("## Algorithms of `optimize`\n")
+    parts.append(_write_table(["name", "uses", "keeps bounds"], list(_list_algorithms())))
+    return "\n".join(parts)
+
+
+def write_schema() -> str:
+    """Return the JSON Schema that editors complete from."""
+    properties: dict[str, Any] = {"seed": {"type": "integer", "minimum": 0, "description": "every random number derives from it"}}
+    definitions: dict[str, Any] = {}
+    models: dict[str, type[Settings]] = {**SECTIONS, "report": Report}
+    for section, model in models.items():
+        schema = model.model_json_schema(ref_template="#/$defs/{model}")
+        definitions |= schema.pop("$defs", {})
+        definitions[model.__name__] = schema
+        reference = {"$ref": f"#/$defs/{model.__name__}"}
+        entries = {"type": "object", "additionalProperties": reference, "description": model.__doc__}
+        properties[section] = reference if section == "report" else entries
+    top: dict[str, Any] = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Phaseflow config", "type": "object"}
+    top |= {"properties": properties, "additionalProperties": False, "$defs": dict(sorted(definitions.items()))}
+    return json.dumps(top, indent=1) + "\n"
+
+
+def _describe_model(model: type[Settings], path: str, title: str) -> Iterator[str]:
+    yield f"{title}\n\n{_first_line(model)}\n"
+    rows, nested = [], []
+    for key, field in model.model_fields.items():
+        note = " *Not built yet.*" if is_planned(field) else ""
+        rows.append([f"`{key}`", _name_field(key, field), _format_default(field), f"{field.description}{note}"])
+        nested += [(inner, f"{path}.{key}") for inner in _find_nested(field) if not is_planned(field)]
+    yield _write_table(["key", "type", "default", "meaning"], rows)
+    for inner, where in nested:
+        yield from _describe_model(inner, where, f"### `{where}`")
+
+
+def _find_nested(field: FieldInfo) -> list[type[Settings]]:
+    found: list[type[Settings]] = []
+    _collect_settings(field.annotation, found)
+    return [model for model in found if model.__name__ != "System"]
+
+
+def _collect_settings(annotation: Any, found: list[type[Settings]]) -> None:
+    if isinstance(annotation, type) and issubclass(annotation, Settings):
+        found.append(annotation)
+    for part in get_args(annotation):
+        _collect_settings(part, found)
+
+
+def _first_line(model: type[Settings]) -> str:
+    return (model.__doc__ or "").strip().splitlines()[0]
+
+
+def _name_field(key: str, field: FieldInfo) -> str:
+    return "axes, or a list of them" if key == "sweep" else _name_type(field.annotation)
+
+
+def _name_type(annotation: Any) -> str:
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin is typing.Annotated:
+        return _name_type(parts[0])
+    if origin is Literal:
+        return ", ".join(f"`{part}`" for part in parts)
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(dict.fromkeys(_name_type(part) for part in parts if part is not type(None)))
+    if origin is dict:
+        return f"names to {_name_type(parts[1])}"
+    if origin is list:
+        return f"list of {_name_type(parts[0])}"
+    if isinstance(annotation, type) and issubclass(annotation, Settings):
+        return "keys below" if annotation.__name__ != "System" else "a system"
+    return _TYPE_NAMES.get(annotation, str(annotation))
+
+
+def _format_default(field: FieldInfo) -> str:
+    if field.default is PydanticUndefined:
+        return "required"
+    if field.default is None or field.default in ({}, []) or isinstance(field.default, Settings):
+        return ""
+    return f"`{field.default}`"
+
+
+def _list_algorithms() -> Iterator[list[str]]:
+    for name, algorithm in read_algorithms().items():
+        yield [f"`{name}`", "exact gradient" if algorithm.gradient else "values alone", "yes" if algorithm.bounds else "no"]
+
+
+def _list_figures() -> Iterator[list[str]]:
+    for name in list_plugins("figures"):
+        figure = load_plugin("figures", name)
+        options = ", ".join(f"`{key}`" for key in figure.options.model_fields)
+        module = __import__(f"phaseflow.figures.{name}", fromlist=["__doc__"])
+        yield [f"`{name}`", f"`{figure.section}`", options, (module.__doc__ or "").strip().split(": ", 1)[-1]]
+
+
+def _write_table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) + " |" for line in lines) + "\n"

@@ -1,0 +1,1 @@
+"""The config language: typed, checked, and explained in one place."""

@@ -1,0 +1,233 @@
+"""`simulate`: what is integrated, from where, for how long, and how well."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from phaseflow.errors import KeyPath, Mistake, suggest
+from phaseflow.expressions.quantity import Quantity
+from phaseflow.settings.base import PLANNED, Count, Formula, Name, Real, Settings, not_negative, positive
+from phaseflow.settings.sweeps import Sweep, check_axis, check_size, count_values, expand_axis
+from phaseflow.settings.systems import System, check_known
+from phaseflow.sweeps import Axis, Identity
+
+SOLVER_AXES = frozenset({"solver.tolerance"})
+_CHUNK_ROWS = 2_000_000
+_LARGEST_CHUNK = 5_000
+_ZERO = Quantity.parse(0)
+
+
+class Time(Settings):
+    """The span of time, and where it is sampled."""
+
+    start: Real = Field(_ZERO, description="the time at which the initial state holds")
+    stop: Real = Field(description="the last time")
+    samples: Annotated[Count | None, Field(ge=2)] = Field(
+        None, description="how many times are kept, evenly spaced (numpy.linspace, both ends included)"
+    )
+    transient: Annotated[Real, AfterValidator(not_negative)] = Field(
+        _ZERO, description="how long is integrated before the start and thrown away"
+    )
+
+
+class Ensemble(Settings):
+    """Several members that differ by chance."""
+
+    members: Count = Field(ge=1, description="how many members there are of each swept value")
+    perturb: dict[Name, Annotated[Real, AfterValidator(positive)]] = Field(
+        {}, description="the standard deviation of a normal perturbation of each state's initial value"
+    )
+
+
+class Solver(Settings):
+    """The method of integration and its accuracy."""
+
+    method: Literal["taylor", "LSODA", "Radau", "BDF", "DOP853", "RK45", "euler_maruyama", "milstein"] = Field(
+        "taylor", description="taylor: Taylor's method in batches; built so far: taylor"
+    )
+    tolerance: Annotated[Real, AfterValidator(positive)] = Field(
+        Quantity.parse("1e-12"), description="the error allowed in one step, relative to the state"
+    )
+    max_steps: Count = Field(10_000_000, ge=1, description="a member that needs more steps fails with the status step_limit")
+    precision: Literal["double", "quadruple", "auto"] | Count = Field("double", description="built so far: double")
+    absolute: Annotated[Real | dict[Name, Real] | None, PLANNED] = Field(None, description="the absolute error allowed")
+    step: Annotated[Real | None, PLANNED] = Field(None, description="the step of a stochastic method")
+    antithetic: Annotated[bool | None, PLANNED] = Field(None, description="pair each stochastic path with its mirror image")
+
+
+class Section(Settings):
+    """A Poincare section."""
+
+    when: Formula = Field(description="the section is where this expression is zero")
+    direction: Literal["rising", "falling", "both"] = Field("rising", description="which crossings count")
+
+
+class Measure(Settings):
+    """What is measured along a trajectory."""
+
+    lyapunov: Literal["all", "largest"] | None = Field(None, description="Lyapunov exponents")
+    extrema: Name | list[Name] | None = Field(None, description="the extrema of these states")
+    section: Section | None = Field(None, description="a Poincare section")
+    fixed_points: bool = Field(False, description="fixed points with their eigenvalues")
+    periodic_orbit: bool = Field(False, description="the periodic orbit next to the initial state")
+    correlation_dimension: bool = Field(False, description="the correlation dimension")
+    return_times: bool = Field(False, description="the times between crossings of the section")
+    energy: Formula | None = Field(None, description="a quantity that should be conserved")
+
+
+class Certify(Settings):
+    """How far in time a trajectory is shown to be the solution."""
+
+    method: Literal["none", "reference", "estimate"] = Field(
+        "none", description="none: no claim is made; built so far: none"
+    )
+    tolerance: Annotated[Real, AfterValidator(positive)] = Field(
+        Quantity.parse("1e-3"), description="the difference allowed, relative to each state's range"
+    )
+
+
+class Scenario(Settings):
+    """One question to a system: a trajectory, an ensemble, or a sweep of them."""
+
+    system: Name | System = Field(description="the name of a system of `systems` or of the catalogue")
+    parameters: dict[Name, Real] = Field({}, description="values that override the system's")
+    initial: dict[Name, Real] = Field({}, description="initial values that override the system's")
+    time: Time = Field(description="the span of time")
+    ensemble: Ensemble | None = Field(None, description="several members that differ by chance")
+    solver: Solver = Field(Solver(), description="the method of integration")
+    sweep: Sweep | None = Field(
+        None, description="values of parameters, of `initial.<state>` or of `solver.tolerance`: axes multiply, a list of sweeps adds up"
+    )
+    measure: Annotated[Measure | None, PLANNED] = Field(None, description="what is measured along each trajectory")
+    keep: Literal["trajectories", "none"] | None = Field(
+        None, description="what is stored: trajectories (the default where samples are asked for) or none"
+    )
+    certify: Annotated[Certify, BeforeValidator(lambda v: {"method": v} if isinstance(v, str) else v)] = Field(
+        Certify(), description="how the reliable time is found; a bare word is the method"
+    )
+    on_failure: Literal["keep", "stop"] = Field("keep", description="keep: a failed member is a row with a status; stop: the run fails")
+    chunk: Annotated[Count | None, Field(ge=1, le=10_000_000)] = Field(
+        None, description="about how many members a job has (default: computed from the config); no result depends on it"
+    )
+
+    @property
+    def kind(self) -> str:
+        """The kind of question."""
+        return "trajectories"
+
+    @property
+    def keeps_trajectories(self) -> bool:
+        """Whether trajectories are stored."""
+        return self.time.samples is not None and self.keep != "none"
+
+    @property
+    def is_random(self) -> bool:
+        """Whether the result depends on the seed."""
+        return self.ensemble is not None and bool(self.ensemble.perturb)
+
+    def resolve(self, systems: Mapping[str, System]) -> Scenario:
+        """Return the scenario with its system written out, overrides applied and defaults filled in.
+
+        Raises
+        ------
+        KeyError : an unknown system.
+        """
+        system = systems[self.system] if isinstance(self.system, str) else self.system
+        initial = {state: self.initial.get(state, system.initial[state]) for state in system.equations}
+        parameters = {name: self.parameters.get(name, value) for name, value in sorted(system.parameters.items())}
+        stated = system.model_copy(update={"parameters": parameters, "initial": initial, "description": None, "source": None})
+        keep: Literal["trajectories", "none"] = "trajectories" if self.keeps_trajectories else "none"
+        chunk = self.chunk or self._size_chunk(len(initial))
+        return self.model_copy(update={"system": stated, "parameters": {}, "initial": {}, "keep": keep, "chunk": chunk})
+
+    def _size_chunk(self, dimension: int) -> int:
+        """Return a chunk that holds at most two million rows: 16 MB for each state."""
+        rows = self.time.samples or 1 if self.keeps_trajectories else 1
+        return max(1, min(_LARGEST_CHUNK, _CHUNK_ROWS // (rows * max(1, dimension // 4))))
+
+    @property
+    def definition(self) -> System:
+        """The system of a resolved scenario.
+
+        Raises
+        ------
+        TypeError : the scenario is not resolved.
+        """
+        if isinstance(self.system, str):
+            raise TypeError(f"the system {self.system!r} is not written out: resolve the scenario first")
+        return self.system
+
+    def list_chunk_settings(self) -> dict[str, Any]:
+        """Return what a chunk's content depends on besides its members' ids, which stand for their values."""
+        settings = self.model_dump(mode="json", exclude_none=True, exclude={"sweep": True, "chunk": True, "ensemble": {"members"}})
+        settings["system"] = {"equations": settings["system"]["equations"]}
+        return settings
+
+    def identify(self) -> Identity:
+        """Return what the members of a resolved scenario are made of."""
+        system = self.definition
+        values: dict[str, float | int | str] = {name: quantity.value for name, quantity in system.parameters.items()}
+        values |= {f"initial.{state}": quantity.value for state, quantity in system.initial.items()}
+        values["replicate"] = 0
+        aside = SOLVER_AXES & {name for block in self.sweep or [] for name in block}
+        values |= dict.fromkeys(aside, self.solver.tolerance.value)
+        return Identity(system.define(), values, frozenset(aside))
+
+    def expand_blocks(self) -> list[list[Axis]]:
+        """Return the axes of each block of the sweep, with the ensemble's replicates as the fastest."""
+        blocks = [[expand_axis(name, values, "number") for name, values in block.items()] for block in self.sweep or [{}]]
+        if self.ensemble is not None:
+            replicates = expand_axis("replicate", [Quantity.parse(self.ensemble.members)], "count")
+            blocks = [[*block, replicates] for block in blocks]
+        return blocks
+
+    def check(self, path: KeyPath, systems: Mapping[str, System], known: set[str]) -> list[Mistake]:
+        """Check what the types cannot say: names, spans and sizes. `known` also has systems with mistakes of their own."""
+        mistakes = self._check_span(path)
+        if isinstance(self.system, str) and self.system not in systems:
+            if self.system not in known:
+                text = f"there is no system {self.system!r}{suggest(self.system, systems)}"
+                mistakes.append(Mistake((*path, "system"), text))
+            return mistakes
+        system = systems[self.system] if isinstance(self.system, str) else self.system
+        if not isinstance(self.system, str):
+            mistakes += system.check((*path, "system"))
+        states, parameters = set(system.equations), set(system.parameters)
+        mistakes += check_known((*path, "parameters"), dict(self.parameters), parameters, "parameter")
+        mistakes += check_known((*path, "initial"), dict(self.initial), states, "state")
+        if self.ensemble is not None:
+            mistakes += check_known((*path, "ensemble", "perturb"), dict(self.ensemble.perturb), states, "state")
+        return mistakes + self._check_sweep((*path, "sweep"), parameters | {f"initial.{state}" for state in states} | SOLVER_AXES)
+
+    def _check_span(self, path: KeyPath) -> list[Mistake]:
+        mistakes = []
+        if not self.time.stop.value > self.time.start.value:
+            text = f"{self.time.stop.text} must be later than the start, {self.time.start.text}"
+            mistakes.append(Mistake((*path, "time", "stop"), text))
+        if self.keep == "trajectories" and self.time.samples is None:
+            mistakes.append(Mistake((*path, "keep"), "trajectories are kept where time.samples says how many times to keep"))
+        if not 1e-16 <= self.solver.tolerance.value <= 0.1:
+            text = f"{self.solver.tolerance.text} must be between 1e-16 and 0.1 in double precision"
+            mistakes.append(Mistake((*path, "solver", "tolerance"), text))
+        built = {("solver", "method"): "taylor", ("solver", "precision"): "double", ("certify", "method"): "none"}
+        for (section, key), only in built.items():
+            value = getattr(getattr(self, section), key)
+            if value != only:
+                mistakes.append(Mistake((*path, section, key), f"{value!r} is not built yet (built so far: {only})"))
+        return mistakes
+
+    def _check_sweep(self, path: KeyPath, allowed: set[str] | frozenset[str]) -> list[Mistake]:
+        mistakes = []
+        replicates = self.ensemble.members if self.ensemble else 1
+        for place, block in enumerate(self.sweep or []):
+            for name, values in block.items():
+                here = (*path, name) if len(self.sweep or []) == 1 else (*path, place, name)
+                if name not in allowed:
+                    mistakes.append(Mistake(here, f"{name!r} cannot be swept{suggest(name, allowed)}"))
+                else:
+                    mistakes += check_axis(here, values, "number")
+            mistakes += check_size(path, [*(count_values(values, "number") for values in block.values()), replicates])
+        return mistakes

@@ -1,0 +1,55 @@
+"""Dynamical systems as a user states them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import Field
+
+from phaseflow.errors import KeyPath, Mistake, suggest
+from phaseflow.expressions.tree import SWITCHES, TIME, find_operators
+from phaseflow.settings.base import PLANNED, Formula, Name, Real, Settings
+
+_RESERVED_COLUMNS = frozenset({"member", "status", "engine", "steps", "replicate"})
+
+
+class System(Settings):
+    """A system of ordinary differential equations: the time derivative of each state as an expression."""
+
+    equations: dict[Name, Formula] = Field(min_length=1, description="the time derivative of each state")
+    parameters: dict[Name, Real] = Field({}, description="the value of each parameter; it can be overridden and swept")
+    initial: dict[Name, Real] = Field(description="the initial value of each state")
+    noise: Annotated[dict[Name, dict[Name, Formula]] | None, PLANNED] = Field(
+        None, description="the diffusion of each state for each Wiener process (Ito)"
+    )
+    description: str | None = Field(None, description="what the system models")
+    source: str | None = Field(None, description="where it was published")
+
+    def define(self) -> str:
+        """Return the canonical text of the equations, which with the values is what a member is."""
+        equations = "; ".join(f"{state}' = {formula.text}" for state, formula in self.equations.items())
+        return f"{equations}; parameters {', '.join(sorted(self.parameters))}"
+
+    def check(self, path: KeyPath) -> list[Mistake]:
+        """Check that the parts of the definition fit each other."""
+        states, parameters = set(self.equations), set(self.parameters)
+        mistakes = [Mistake((*path, "parameters", name), f"{name!r} is a state already") for name in sorted(states & parameters)]
+        for name in sorted((states | parameters) & _RESERVED_COLUMNS):
+            section = "equations" if name in states else "parameters"
+            mistakes.append(Mistake((*path, section, name), f"{name!r} is a column of every table: choose another name"))
+        for state, formula in self.equations.items():
+            here = (*path, "equations", state)
+            hints = {name: suggest(name, states | parameters) for name in sorted(formula.names - states - parameters - {TIME})}
+            mistakes += [Mistake(here, f"{formula.text!r} needs {name!r}, which is not known{hint}") for name, hint in hints.items()]
+            if switches := sorted(find_operators(formula.tree) & SWITCHES):
+                text = f"equations with {', '.join(switches)} are not built yet: a step across the switch would be silently wrong"
+                mistakes.append(Mistake(here, text))
+        mistakes += [Mistake((*path, "initial"), f"the state {name!r} has no initial value") for name in states - set(self.initial)]
+        return mistakes + check_known((*path, "initial"), self.initial, states, "state")
+
+
+def check_known(path: KeyPath, given: Mapping[str, object], allowed: set[str], kind: str) -> list[Mistake]:
+    """Check that keys are names of states, parameters and the like."""
+    unknown = [name for name in given if name not in allowed]
+    return [Mistake((*path, name), f"there is no {kind} {name!r}{suggest(name, allowed)}") for name in unknown]

@@ -1,0 +1,207 @@
+"""From swept values to members and chunks: a million in a tenth of a second, so any process may plan anew.
+
+A member is its values. Its id and its random stream are hashes of them; its chunk is found from the
+ids of its neighbours in value order. So nothing here depends on where a value stands in the config.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phaseflow.errors import PhaseflowError
+from phaseflow.seeds import UInt64, digest, hash_text, hash_values, mix
+
+Int64 = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One swept quantity: its values as listed, without repetitions; floats, integers or texts."""
+
+    name: str
+    values: NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What members are made of besides their swept values.
+
+    Attributes
+    ----------
+    definition : canonical text of what is computed (a system, a problem).
+    values : every value that a member has, as it is where it is not swept.
+    aside : names of swept values that say how to compute, not what (a tolerance, an algorithm): members
+        that differ in these alone have different ids and the same random stream, so that they can be compared.
+    """
+
+    definition: str
+    values: Mapping[str, float | int | str]
+    aside: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Members:
+    """The members of a plan, in the order of the config.
+
+    Attributes
+    ----------
+    columns : swept values by name, each of shape (n_members,).
+    ids : shape (n_members,), from 0 to 2**63 - 1, all different.
+    streams : shape (n_members,), what each member's random stream is keyed by.
+    order : places of the members sorted by value; chunks are runs of it.
+    starts : where in `order` each chunk begins.
+    """
+
+    columns: dict[str, NDArray[Any]]
+    ids: Int64
+    streams: UInt64
+    order: Int64
+    starts: Int64
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def chunks(self) -> list[Int64]:
+        """Return for each chunk the places of its members."""
+        return np.split(self.order, self.starts[1:])
+
+    def name_chunks(self, settings: str) -> dict[str, int]:
+        """Return the name of each chunk, which tells what it computes, with its number."""
+        return {digest(settings, self.ids[places].tobytes())[:16]: number for number, places in enumerate(self.chunks())}
+
+
+def plan_members(identity: Identity, blocks: Sequence[Sequence[Axis]], chunk: int) -> Members:
+    """Lay out the members of a sweep.
+
+    Parameters
+    ----------
+    blocks : axes whose values multiply, the first named slowest; members of an earlier block are not repeated.
+    chunk : about how many members a chunk may have; a chunk never spans two blocks.
+
+    Raises
+    ------
+    PhaseflowError : two different members have the same id.
+    """
+    names = list(dict.fromkeys(axis.name for axes in blocks for axis in axes))
+    values: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
+    ids = np.empty(0, dtype=np.int64)
+    streams, orders, starts, offset = [], [], [], 0
+    for axes in blocks:
+        block_streams, block_ids = _hash_grid(identity, axes)
+        columns = _spread_values(identity, axes, names)
+        is_new = _find_new(ids, block_ids, {name: values[name] for name in names}, columns)
+        order = _sort_grid(axes)
+        order = order[is_new[order]]
+        place = np.cumsum(is_new) - 1 + offset
+        orders.append(place[order])
+        starts.append(_cut_chunks(block_ids[order], chunk) + offset)
+        for name in names:
+            values[name].append(columns[name][is_new])
+        streams.append(block_streams[is_new])
+        ids = np.concatenate([ids, block_ids[is_new]])
+        offset = len(ids)
+    return Members(
+        {name: np.concatenate(parts) for name, parts in values.items()},
+        ids,
+        np.concatenate(streams),
+        np.concatenate(orders),
+        np.concatenate(starts),
+    )
+
+
+def _hash_grid(identity: Identity, axes: Sequence[Axis]) -> tuple[UInt64, Int64]:
+    """Return streams and ids over the grid of the axes, the first axis slowest."""
+    what: UInt64 = hash_text(identity.definition).reshape(1)
+    how: UInt64 = np.zeros(1, dtype=np.uint64)
+    swept = {axis.name for axis in axes}
+    for name, value in sorted(identity.values.items()):
+        if name not in swept:
+            fixed = hash_values(name, np.array([value]))
+            if name in identity.aside:
+                how = how + fixed
+            else:
+                what = what + fixed
+    for axis in axes:
+        hashes = hash_values(axis.name, axis.values)
+        zeros = np.zeros_like(hashes)
+        is_aside = axis.name in identity.aside
+        what = np.add.outer(what, zeros if is_aside else hashes).ravel()
+        how = np.add.outer(how, hashes if is_aside else zeros).ravel()
+    streams = mix(what)
+    combined = mix(streams + how) if identity.aside else streams
+    return streams, (combined >> np.uint64(1)).astype(np.int64)
+
+
+def _spread_values(identity: Identity, axes: Sequence[Axis], names: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """Return a column over the grid for each name; a name that is no axis here has its fixed value."""
+    sizes = [len(axis.values) for axis in axes]
+    total = int(np.prod(sizes, dtype=np.int64))
+    columns: dict[str, NDArray[Any]] = {}
+    inner = total
+    for axis, size in zip(axes, sizes, strict=True):
+        inner //= size
+        columns[axis.name] = np.tile(np.repeat(axis.values, inner), total // (inner * size))
+    for name in names:
+        if name not in columns:
+            columns[name] = np.full(total, identity.values[name])
+    return columns
+
+
+def _sort_grid(axes: Sequence[Axis]) -> Int64:
+    """Return the places of a grid's members sorted by value, the first axis slowest."""
+    places: Int64 = np.zeros(1, dtype=np.int64)
+    for axis in axes:
+        ranks = np.argsort(axis.values, kind="stable")
+        places = np.add.outer(places * len(ranks), ranks).ravel()
+    return places
+
+
+def _find_new(
+    known_ids: Int64, ids: Int64, known_columns: Mapping[str, list[NDArray[Any]]], columns: Mapping[str, NDArray[Any]]
+) -> NDArray[np.bool_]:
+    """Tell which members are not known yet; an id that stands for two different members is an error."""
+    if len(np.unique(ids)) != len(ids):
+        raise PhaseflowError("two members of a sweep have the same id: change a value or the seed of the sweep")
+    is_known = np.isin(ids, known_ids)
+    if is_known.any():
+        order = np.argsort(known_ids)
+        matches = order[np.searchsorted(known_ids, ids[is_known], sorter=order)]
+        for name, parts in known_columns.items():
+            if not np.array_equal(np.concatenate(parts)[matches], columns[name][is_known]):
+                raise PhaseflowError("two members of a sweep have the same id: change a value of the sweep")
+    return ~is_known
+
+
+def _cut_chunks(ids: Int64, chunk: int) -> Int64:
+    """Return where chunks begin: before each member whose hash is the least within chunk/2 on either side.
+
+    A member that comes or goes moves only the cuts within chunk/2 of it. A block that fits in one chunk is one.
+    """
+    if len(ids) == 0:
+        return np.empty(0, dtype=np.int64)
+    if len(ids) <= chunk:
+        return np.zeros(1, dtype=np.int64)
+    hashes = mix(ids.astype(np.uint64))
+    is_cut = hashes == _slide_minimum(hashes, chunk // 2)
+    is_cut[0] = True
+    return np.flatnonzero(is_cut)
+
+
+def _slide_minimum(words: UInt64, reach: int) -> UInt64:
+    """Return the least word within `reach` places on either side.
+
+    Source: van Herk (1992), running minimum from prefix and suffix minima of blocks.
+    """
+    width = 2 * reach + 1
+    padded_size = -(-(len(words) + 2 * reach) // width) * width
+    padded = np.full(padded_size, np.iinfo(np.uint64).max)
+    padded[reach : reach + len(words)] = words
+    rows = padded.reshape(-1, width)
+    prefix = np.minimum.accumulate(rows, axis=1).ravel()
+    suffix = np.minimum.accumulate(rows[:, ::-1], axis=1)[:, ::-1].ravel()
+    return np.minimum(suffix[: len(words)], prefix[width - 1 : width - 1 + len(words)])

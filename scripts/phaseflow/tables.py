@@ -1,0 +1,106 @@
+"""The tables that are written: one schema a table, the same bytes for the same rows, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from phaseflow.errors import ResultsError
+
+_ROW_GROUP = 131_072
+
+
+@contextmanager
+def write_whole(path: Path) -> Iterator[Path]:
+    """Give a temporary path to write to, and move it into place when the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield temporary
+        with temporary.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def open_parquet(path: Path, schema: pa.Schema, dictionary: Sequence[str] = ()) -> Iterator[pq.ParquetWriter]:
+    """Open a Parquet file for writing in pieces.
+
+    Columns of floats are split by byte and compressed; those named in `dictionary`, which repeat, are encoded as such.
+    """
+    split = [field.name for field in schema if pa.types.is_floating(field.type) and field.name not in dictionary]
+    texts = [field.name for field in schema if pa.types.is_string(field.type)]
+    with (
+        write_whole(path) as temporary,
+        pq.ParquetWriter(
+            temporary,
+            schema,
+            compression="zstd",
+            compression_level=1,
+            use_dictionary=[*dictionary, *texts],
+            column_encoding=dict.fromkeys(split, "BYTE_STREAM_SPLIT"),
+        ) as writer,
+    ):
+        yield writer
+
+
+def write_parquet(path: Path, table: pa.Table, dictionary: Sequence[str] = ()) -> None:
+    """Write a whole table to a Parquet file."""
+    with open_parquet(path, table.schema, dictionary) as writer:
+        writer.write_table(table, row_group_size=_ROW_GROUP)
+
+
+def read_parquet(path: Path) -> pa.Table:
+    """Read a whole Parquet file.
+
+    Raises
+    ------
+    ResultsError : the file is damaged.
+    """
+    try:
+        return pq.read_table(path, partitioning=None)
+    except (pa.ArrowException, OSError) as error:
+        raise ResultsError(f"{path} is damaged and must be made anew (delete it and run again): {error}") from None
+
+
+def is_parquet(path: Path) -> bool:
+    """Tell whether a file begins and ends as a Parquet file does."""
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(4)
+            stream.seek(-4, os.SEEK_END)
+            return head == b"PAR1" and stream.read(4) == b"PAR1"
+    except OSError:
+        return False
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in UTF-8 with plain line ends."""
+    with write_whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_csv(path: Path, columns: Mapping[str, Sequence[Any]]) -> None:
+    """Write a CSV file: floats with the digits that give back the same double, nothing where there is no value."""
+    import pandas as pd
+
+    write_text(path, pd.DataFrame(columns).to_csv(index=False, lineterminator="\n"))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file with sorted keys."""
+    write_text(path, json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def make_trajectory_schema(states: Sequence[str]) -> pa.Schema:
+    """Return the schema of trajectories: member, t and the states."""
+    return pa.schema([("member", pa.int64()), ("t", pa.float64()), *((state, pa.float64()) for state in states)])

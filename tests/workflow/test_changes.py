@@ -1,0 +1,168 @@
+"""The table of changes: after each, exactly the jobs that it touches run, and nothing is left to do."""
+
+import os
+import shutil
+
+import pytest
+
+PAGE = {"report": 1}
+WIDE = {"gather": 1, "fit": 1, "draw": 1, "report": 1}
+TAYLOR = "scripts/phaseflow/dynamics/taylor.py"
+
+
+def change_text(old, new, file="config.yaml"):
+    return lambda project: project.edit(old, new, file)
+
+
+def append(file, text="\n# a comment\n", old_date=False):
+    def change(project):
+        path = project.path / file
+        path.write_text(path.read_text() + text)
+        if old_date:
+            os.utime(path, (1e9, 1e9))
+
+    return change
+
+
+def touch(*files):
+    def change(project):
+        for file in files:
+            for path in project.path.glob(file):
+                path.touch()
+
+    return change
+
+
+def remove(pattern):
+    def change(project):
+        for path in list(project.path.glob(pattern))[:1]:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    return change
+
+
+def shorten(pattern, size):
+    def change(project):
+        path = min(project.path.glob(pattern))
+        with path.open("rb+") as stream:
+            stream.truncate(size)
+
+    return change
+
+
+def restore_with_old_dates(project):
+    for path in project.path.rglob("*"):
+        os.utime(path, (1e9, 1e9), follow_symlinks=False)
+
+
+def together(*changes):
+    def change(project):
+        for one in changes:
+            one(project)
+
+    return change
+
+
+RHO = "[20, 24, 28, 32, 36, 40]"
+CHANGES = {
+    "nothing": (lambda project: None, {}),
+    "a parameter": (change_text("sigma: 10", "sigma: 11"), WIDE | {"simulate": 6}),
+    "a parameter written otherwise": (change_text("sigma: 10", "sigma: 1e1"), {}),
+    "a tolerance": (change_text("    chunk: 1\n", "    chunk: 1\n    solver: {tolerance: 1e-10}\n"), WIDE | {"simulate": 6}),
+    "two values swapped": (change_text("sigma: 10, beta: 8/3", "sigma: 8/3, beta: 10"), WIDE | {"simulate": 6}),
+    "a sweep value added": (change_text(RHO, "[20, 24, 26, 28, 32, 36, 40]"), WIDE | {"simulate": 1}),
+    "a sweep value removed": (change_text(RHO, "[20, 24, 28, 32, 40]"), WIDE),
+    "a sweep reordered": (change_text(RHO, "[40, 24, 28, 32, 36, 20]"), WIDE),
+    "the seed": (change_text("seed: 1", "seed: 2"), {"simulate": 1, "gather": 1, "report": 1}),
+    "a caption": (change_text("caption: first", "caption: second"), PAGE),
+    "an unrelated key": (
+        change_text("[scipy_lbfgsb, scipy_bfgs]", "[scipy_lbfgsb]"),
+        {"optimize": 1, "collect": 1, "draw": 1, "report": 1},
+    ),
+    "a table that nothing uses": (change_text("data:\n", "data:\n  other: {dataset: statsmodels.nile}\n"), {}),
+    "a comment in the config": (change_text("seed: 1", "# a comment\nseed: 1  # another"), {}),
+    "a module that a step imports": (append(TAYLOR), WIDE | {"simulate": 7, "gather": 2}),
+    "a module that a step imports, with an old date": (append(TAYLOR, old_date=True), WIDE | {"simulate": 7, "gather": 2}),
+    "a module that simulate does not import": (append("scripts/phaseflow/models/__init__.py"), {"fit": 2, "draw": 1, "report": 1}),
+    "a model that fits name": (append("scripts/phaseflow/models/linear.py"), {"fit": 2, "draw": 1, "report": 1}),
+    "a figure that a job names": (append("scripts/phaseflow/figures/attractor.py"), {"draw": 1, "report": 1}),
+    "a figure that no job names": (append("scripts/phaseflow/figures/time_series.py"), {}),
+    "a problem that a study names": (
+        append("scripts/phaseflow/problems/minimize.py"),
+        {"optimize": 1, "collect": 1, "draw": 1, "report": 1},
+    ),
+    "touched files": (touch("config.yaml", "scripts/*.py", TAYLOR, "results/chunks/*/*", "results/simulate/*/*", "results/fit/*"), {}),
+    "a deleted table": (remove("results/simulate/wide/members.parquet"), WIDE),
+    "a deleted page": (remove("results/report/index.html"), PAGE),
+    "a deleted receipt": (remove("results/receipts/fit/longley.json"), {"fit": 1, "draw": 1, "report": 1}),
+    "a deleted file that no rule asks for": (remove("results/fit/longley.parquet"), {"fit": 1, "draw": 1, "report": 1}),
+    "a deleted trajectory": (remove("results/simulate/wide/trajectories/*.parquet"), WIDE),
+    "a deleted chunk": (remove("results/chunks/wide/*.members.parquet"), WIDE | {"simulate": 1}),
+    "a deleted folder of figures": (remove("results/chunks/figures/*"), {"draw": 1, "report": 1}),
+    "a stray file among the trajectories": (
+        lambda project: (project.results / "simulate/wide/trajectories/stray.parquet").write_bytes(b"x"),
+        WIDE,
+    ),
+    "a truncated table": (shorten("results/simulate/wide/members.parquet", 100), WIDE),
+    "an emptied table": (shorten("results/fit/longley.csv", 0), {"fit": 1, "draw": 1, "report": 1}),
+    "an emptied page": (shorten("results/report/index.html", 0), PAGE),
+    "a truncated chunk": (shorten("results/chunks/wide/*.trajectories.parquet", 50), WIDE | {"simulate": 1}),
+    "a truncated figure": (shorten("results/report/figures/*.svg", 50), {"draw": 1, "report": 1}),
+    ".snakemake deleted": (remove(".snakemake"), {}),
+    ".snakemake deleted and a tolerance": (
+        together(remove(".snakemake"), change_text("    chunk: 1\n", "    chunk: 1\n    solver: {tolerance: 1e-10}\n")),
+        WIDE | {"simulate": 6},
+    ),
+    "everything restored with old dates": (restore_with_old_dates, {}),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_runs_exactly_what_it_touches(project, name):
+    change, expected = CHANGES[name]
+    change(project)
+    assert project.run() == expected
+    if expected:
+        assert project.run() == {}
+
+
+def test_a_change_taken_back_computes_no_member_and_gives_the_same_bytes(project):
+    before = project.digest(leave_out=("chunks/",))
+    project.edit(RHO, "[20, 28, 30, 40]")
+    project.run()
+    project.edit("[20, 28, 30, 40]", RHO)
+    assert project.run() == WIDE
+    assert project.digest(leave_out=("chunks/",)) == before
+
+
+def test_a_dry_run_names_the_jobs_and_removes_nothing(project):
+    project.edit("sigma: 10", "sigma: 11")
+    before = project.digest()
+    code, output = project.call("-n")
+    assert code == 0, output
+    assert "simulate.wide is made again: its settings, code or inputs have changed" in output
+    for rule, count in {**WIDE, "simulate": 6}.items():
+        assert any(line.split() == [rule, str(count)] for line in output.splitlines()), output
+    assert project.digest() == before
+
+
+def test_prune_leaves_exactly_what_the_plan_needs(project):
+    before = {name for name in project.digest() if name.startswith("chunks/")}
+    project.edit(RHO, "[20, 28, 30, 40]")
+    project.run()
+    project.edit("[20, 28, 30, 40]", RHO)
+    project.run()
+    assert {name for name in project.digest() if name.startswith("chunks/")} > before
+    project.script("prune.py")
+    assert {name for name in project.digest() if name.startswith("chunks/")} == before
+    assert project.run() == {}
+
+
+def test_verify_finds_an_altered_byte(project):
+    assert project.script("verify.py")[0] == 0
+    path = project.results / "fit/longley.csv"
+    content = path.read_bytes()
+    path.write_bytes(content[:-2] + bytes([content[-2] ^ 1]) + content[-1:])
+    code, output = project.script("verify.py")
+    assert code != 0
+    assert "results/fit/longley.csv has been altered" in output
