@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -46,6 +46,7 @@ class Config:
     """A checked config; scenarios and studies are resolved: systems written out, defaults filled in."""
 
     seed: int
+    data: Mapping[str, Data]
     tables: Mapping[str, Table]
     scenarios: Mapping[str, Scenario]
     studies: Mapping[str, Study]
@@ -93,7 +94,8 @@ class _Checker:
         for name, system in own.items():
             self.mistakes += system.check(("systems", name))
         systems: Mapping[str, System] = ChainMap(own, Catalogue())  # type: ignore[arg-type]
-        tables = dict(self._find_tables())
+        data = dict(self._validate("data", Data))
+        tables = dict(self._find_tables(data))
         known = self.broken["systems"] | set(systems)
         scenarios = {}
         for name, scenario in self._validate("simulate", Scenario):
@@ -110,7 +112,7 @@ class _Checker:
         for name, fit in fits.items():
             self._check_fit(("fit", name), fit, tables, scenarios, studies)
         report = self._validate_one("report", Report, Report())
-        config = Config(self._read_seed(), tables, scenarios, studies, fits, report, ())
+        config = Config(self._read_seed(), data, tables, scenarios, studies, fits, report, ())
         return self._with_figures(config)
 
     def _check_keys(self) -> None:
@@ -159,10 +161,10 @@ class _Checker:
             return default
         return self._validate_entry((section,), self.document.data[section], model) or default
 
-    def _find_tables(self) -> Iterator[tuple[str, Table]]:
-        for name, data in self._validate("data", Data):
+    def _find_tables(self, data: Mapping[str, Data]) -> Iterator[tuple[str, Table]]:
+        for name, stated in data.items():
             try:
-                table = find_table(data.file, data.dataset, self.folder)
+                table = find_table(stated.file, stated.dataset, self.folder)
                 _ = table.columns
             except (ValueError, OSError, DataError) as error:
                 self.mistakes.append(Mistake(("data", name), str(error)))
@@ -202,7 +204,7 @@ class _Checker:
             figures = list(_choose_figures(config))
         else:
             figures = [r for place, item in enumerate(config.report.figures) if (r := self._read_figure(place, item, config))]
-        return Config(config.seed, config.tables, config.scenarios, config.studies, config.fits, config.report, tuple(figures))
+        return replace(config, figures=tuple(figures))
 
     def _read_figure(self, place: int, item: dict[str, Any], config: Config) -> FigureRequest | None:
         path: KeyPath = ("report", "figures", place)
@@ -214,18 +216,17 @@ class _Checker:
             return None
         name, source = names[0], str(item[names[0]])
         figure: Figure = load_plugin("figures", name)
-        section, _, entry = source.partition(".")
-        allowed = [f"{figure.section}.{n}" for n in list_entries(config)[figure.section]]
-        if source not in allowed:
-            if entry not in self.broken.get(figure.section, ()) or section != figure.section:
-                self.mistakes.append(Mistake((*path, name), f"{name} cannot be drawn from {source!r}{suggest(source, allowed)}"))
-            return None
-        options = {key: value for key, value in item.items() if key not in (name, "caption")}
-        checked = self._validate_entry(path, options, figure.options)
+        options = self._validate_entry(path, {key: value for key, value in item.items() if key not in (name, "caption")}, figure.options)
         caption = item.get("caption")
         if caption is not None and not isinstance(caption, str):
             self.mistakes.append(Mistake((*path, "caption"), f"{shorten(caption)} is not a text"))
-        return FigureRequest(name, section, entry, checked, caption) if checked else None
+        section, _, entry = source.partition(".")
+        allowed = [f"{figure.section}.{n}" for n in list_entries(config)[figure.section]]
+        if source in allowed:
+            return FigureRequest(name, section, entry, options, caption) if options else None
+        if section != figure.section or entry not in self.broken[section]:
+            self.mistakes.append(Mistake((*path, name), f"{name} cannot be drawn from {source!r}{suggest(source, allowed)}"))
+        return None
 
 
 def list_entries(config: Config) -> dict[str, Mapping[str, Any]]:

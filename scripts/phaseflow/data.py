@@ -65,7 +65,7 @@ class Table:
             if self.path.name.endswith(".parquet"):
                 frame = pd.read_parquet(self.path)
             else:
-                frame = pd.read_csv(self.path, skipinitialspace=True, encoding="utf-8-sig", float_precision="round_trip")
+                frame = pd.read_csv(self.path, skipinitialspace=True, encoding="utf-8-sig")
         except (ValueError, OSError) as error:
             raise DataError(f"{self.path}: this is not a table: {error}") from None
         if frame.empty:

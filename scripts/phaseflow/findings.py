@@ -15,6 +15,8 @@ import pandas as pd
 # Two values of an objective count as the same within this, relative to the larger of 1 and their size.
 AGREEMENT = 1e-8
 _SHOWN_DIGITS = 6
+# What the last bits of a double may differ by without a reader being told: 0.475 made by steps of 0.025.
+_SAME = 1e-14
 _NO_VALUE = "–"
 
 
@@ -80,7 +82,7 @@ def _find_reliability(settings: Mapping[str, Any], members: pd.DataFrame) -> Fin
     return Finding("supported", claim, f"{evidence}; {missing} have no value." if missing else f"{evidence}.")
 
 
-def find_in_trials(kind: str, trials: pd.DataFrame) -> list[Finding]:
+def find_in_trials(kind: str, variables: Sequence[str], trials: pd.DataFrame) -> list[Finding]:
     """Say what the trials of a study found, how many of them, and whether anything proves it."""
     if trials.empty:
         return [Finding("open", "There are no trials, so nothing can be said.")]
@@ -93,18 +95,21 @@ def find_in_trials(kind: str, trials: pd.DataFrame) -> list[Finding]:
     if is_answer.any():
         best = float(values[is_answer].min())
         is_best = is_answer & (values - best <= AGREEMENT * max(1.0, abs(best)))
-        findings += [_find_least(trials, values, is_best), _find_proof(trials[is_best])]
+        findings += [_find_least(variables, trials, values, is_best), _find_proof(trials[is_best])]
     else:
         findings.append(Finding("open", "No trial has an answer that is finite and feasible, so no least value can be named."))
     return [*findings, *_find_unfinished(trials)]
 
 
-def _find_least(trials: pd.DataFrame, values: pd.Series, is_best: pd.Series) -> Finding:
+def _find_least(variables: Sequence[str], trials: pd.DataFrame, values: pd.Series, is_best: pd.Series) -> Finding:
     best = values[is_best].min()
     n_converged = int((trials.loc[is_best, "status"] == "converged").sum())
     claim = f"The least value seen is {format_number(best)}, reached by {_count_of(int(is_best.sum()), len(trials), 'trial')}"
+    point = trials.loc[values[is_best].idxmin()]
     residuals = _to_numbers(trials[is_best], "kkt_residual").dropna()
     parts = [f"Reached: to within {format_number(AGREEMENT)} × max(1, |value|)."]
+    if variables:
+        parts.append(f"Seen at {join_names([f'{name} = {format_number(point[name])}' for name in variables])}.")
     if len(residuals):
         parts.append(f"KKT residuals of these trials: {_span(residuals, 2)}.")
     if "algorithm" in trials and trials["algorithm"].nunique() > 1:
@@ -202,7 +207,7 @@ def format_number(value: Any, digits: int = _SHOWN_DIGITS) -> str:
     if math.isinf(number):
         return "−∞" if number < 0 else "∞"
     text = f"{number + 0.0:.{digits}g}"
-    if float(text) != number:
+    if not math.isclose(float(text), number, rel_tol=_SAME, abs_tol=0.0):
         text = f"{number:#.{digits}g}"
     mantissa, _, exponent = text.partition("e")
     mantissa = mantissa.removesuffix(".")

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
 from phaseflow import paths
-from phaseflow.config import FigureRequest
-from phaseflow.settings.report import Report
+from phaseflow.config import Config, FigureRequest, list_entries
+from phaseflow.settings.base import Settings
 
 
-def describe_page(
-    report: Report, entries: Mapping[str, Mapping[str, Any]], figures: Sequence[tuple[str, FigureRequest, str]], seed: int
-) -> dict[str, Any]:
+def describe_page(config: Config, figures: Sequence[tuple[str, FigureRequest, str]]) -> dict[str, Any]:
     """Return the outline of the page.
 
     Parameters
@@ -24,10 +22,10 @@ def describe_page(
     How many members a job has changes no result, so the page does not mention it.
     """
     outlines: list[dict[str, Any]] = []
-    resolved: dict[str, Any] = {"seed": seed}
-    for section, settings in entries.items():
+    resolved: dict[str, Any] = {"seed": config.seed, "data": {name: _state(data) for name, data in config.data.items()}}
+    for section, settings in list_entries(config).items():
         for name, entry in settings.items():
-            stated = {key: value for key, value in entry.model_dump(mode="json", exclude_none=True).items() if key != "chunk"}
+            stated = _state(entry)
             resolved.setdefault(section, {})[name] = stated
             outlines.append(
                 {
@@ -42,48 +40,35 @@ def describe_page(
                     ],
                 }
             )
+    resolved["report"] = _state(config.report)
+    report = config.report
     return {"title": report.title, "summary": report.summary, "entries": outlines, "config": format_yaml(resolved)}
 
 
+def _state(settings: Settings) -> dict[str, Any]:
+    return settings.model_dump(mode="json", exclude_none=True, exclude={"chunk"})
+
+
 def format_yaml(value: Any) -> str:
-    """Return settings as the YAML that a person would write: short mappings on one line, numbers without quotes."""
+    """Return settings as the YAML that a person would write: short mappings on one line, numbers and names without quotes."""
     text: str = yaml.dump(_plain(value), Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=110, allow_unicode=True)
     return text
 
 
-class _Number(str):
-    """A text that stands for a number, written without quotes."""
-
-    __slots__ = ()
-
-
 class _Dumper(yaml.SafeDumper):
-    """Writes numbers as they are."""
+    """Writes every scalar as the text it is in the config language, with quotes only where YAML would cut it."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - PyYAML's interface
         return True
 
 
-def _represent_number(dumper: yaml.SafeDumper, text: _Number) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:float", str(text))
-
-
-_Dumper.add_representer(_Number, _represent_number)
-
-
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items() if item not in ({}, [])}
+        return {key: _plain(item) for key, item in value.items() if item not in ({}, [], "")}
     if isinstance(value, list):
         return [_plain(item) for item in value]
-    if isinstance(value, str) and _is_decimal(value):
-        return _Number(value)
-    return value
-
-
-def _is_decimal(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return not text.strip("0123456789.eE+-")
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)

@@ -135,13 +135,15 @@ def read_receipts(paths: Iterable[Path]) -> tuple[dict[Path, str], list[tuple[st
 def _complete(entry: Mapping[str, Any], figures: list[dict[str, Any]], checksums: Mapping[Path, str], page_path: Path) -> dict[str, Any]:
     """Return an entry of the outline with its findings, figures, table and files, as the template wants it."""
     paths = {kind: Path(path) for kind, path in entry["tables"].items()}
-    table = _read_table(paths[_MAIN_TABLES[entry["section"]]])
+    main_path = paths[_MAIN_TABLES[entry["section"]]]
+    table = _read_table(main_path)
     statistics = _read_json(paths["statistics"]) if "statistics" in paths else {}
     return {
         **entry,
         "findings": _find(entry, table, statistics),
         "figures": figures,
         "table": show_table(table),
+        "main_file": _relate(main_path, page_path),
         "statistics": [(name, make_cell(value)) for name, value in statistics.items()],
         "files": [(kind, path.name, _relate(path, page_path), checksums.get(path)) for kind, path in paths.items()],
     }
@@ -151,7 +153,7 @@ def _find(entry: Mapping[str, Any], table: pd.DataFrame, statistics: Mapping[str
     if entry["section"] == "simulate":
         return find_in_members(entry["settings"], table)
     if entry["section"] == "optimize":
-        return find_in_trials(entry["kind"], table)
+        return find_in_trials(entry["kind"], list(entry["settings"].get("variables", {})), table)
     if entry["kind"] == "linear":
         return find_in_terms(statistics, table)
     return [Finding("open", f"No rule says yet what follows from a fit of kind {entry['kind']}.")]
@@ -233,7 +235,7 @@ def _read_table(path: Path) -> pd.DataFrame:
     if path.suffix == ".parquet":
         return read_parquet(path).to_pandas()
     # Careful: pandas takes words such as NA for missing; here only an empty field is.
-    return pd.read_csv(path, float_precision="round_trip", keep_default_na=False, na_values=[""])
+    return pd.read_csv(path, keep_default_na=False, na_values=[""])
 
 
 def _read_json(path: Path) -> Any:

@@ -91,6 +91,8 @@ class Plan:
             return self._find_page_origin()
         plugins = [find_plugin_file("models", self.entries[section][name].kind)] if section == "fit" else []
         code = read_code(_TABLE_SCRIPTS[section], *plugins)
+        if section in _CHUNK_SCRIPTS:
+            code |= self._chunk_code(section, name)
         return Origin(self.block(section, name), code, dict(self._find_inputs(section, name)))
 
     def _find_inputs(self, section: str, name: str) -> Iterator[tuple[str, str]]:
@@ -148,7 +150,7 @@ class Plan:
 
     def _find_page_origin(self) -> Origin:
         captions = [(file, request, self._write_caption(request)) for file, request in self.name_figures()]
-        outline = describe_page(self.config.report, self.entries, captions, self.config.seed)
+        outline = describe_page(self.config, captions)
         inputs = {f"{section}.{name}": self.origin(section, name).key for section, name in self.finals() if section != "report"}
         inputs |= {f"figures.{origin.block.name}": piece for piece, origin in self.figure_pieces().items()}
         return Origin(Block("report", "index", outline), read_code("report.py", *_list_assets()), inputs)

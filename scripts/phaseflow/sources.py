@@ -31,6 +31,11 @@ class Code:
         return digest(repr(sorted(self.files.items())), repr(sorted(self.engines.items())))
 
 
+    def __or__(self, other: Code) -> Code:
+        """Return the code of both."""
+        return Code(dict(sorted((self.files | other.files).items())), dict(sorted((self.engines | other.engines).items())))
+
+
 @cache
 def read_code(script: str, *plugins: str) -> Code:
     """Collect the code of a rule script and of the plugin files that its job names.

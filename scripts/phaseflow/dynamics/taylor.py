@@ -83,6 +83,7 @@ class _Batch:
 
     def __init__(self, field: Field, times: Array, transient: float, tolerance: float, max_steps: int) -> None:
         self.times, self.transient, self.max_steps = times, transient, max_steps
+        self.clock_error = 8 * np.finfo(float).eps * (np.abs(times[[0, -1]]).max() + transient)
         self.grid = np.repeat(times[:, None], BATCH, axis=1)
         self.n_parameters = len(field.parameters)
         self.integrator = hy.taylor_adaptive_batch(
@@ -111,6 +112,7 @@ class _Batch:
             outcomes, steps = self._read_outcomes(steps)
             is_begun = bool(self._have_reached(self.times[0], outcomes).all())
         if is_begun:
+            integrator.set_time(float(self.times[0]))
             _, samples = integrator.propagate_grid(self.grid, max_steps=self.max_steps)
             outcomes, steps = self._read_outcomes(steps)
         return self._record(lanes, outcomes, steps, samples, is_begun, result)
@@ -125,7 +127,8 @@ class _Batch:
         Careful: when one lane fails, the others end early and still report success; only their time tells.
         """
         is_sound = np.array([outcome != hy.taylor_outcome.err_nf_state for outcome in outcomes])
-        is_there: NDArray[np.bool_] = is_sound & (self.integrator.time == time) & np.isfinite(self.integrator.state).all(axis=0)
+        is_near = np.abs(self.integrator.time - time) <= self.clock_error
+        is_there: NDArray[np.bool_] = is_sound & is_near & np.isfinite(self.integrator.state).all(axis=0)
         return is_there
 
     def _record(

@@ -22,7 +22,7 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "abs": np.abs, "sign": np.sign, "atan2": np.arctan2, "where": np.where,
     "min": lambda *arguments: reduce(np.minimum, arguments),
     "max": lambda *arguments: reduce(np.maximum, arguments),
-    "sigmoid": lambda x: 0.5 * (1 + np.tanh(0.5 * np.asarray(x))),
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
     "erf": np.vectorize(math.erf, otypes=[float]),
 }  # fmt: skip
 

@@ -16,6 +16,8 @@ _BINARY = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**
 _COMPARE = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="}
 _LARGEST_POWER = 1_000
 _LARGEST_BITS = 4_096
+# A folded number is written with at most 990 digits, within the range of a double: the canonical text parses back.
+_LARGEST_RESULT_BITS = 990
 
 
 class ExpressionError(ValueError):
@@ -40,14 +42,14 @@ def parse(text: str) -> Node:
     if len(flat) > MAX_LENGTH:
         raise ExpressionError(f"an expression may have {MAX_LENGTH} characters, not {len(flat)}", text, 1)
     for column, character in enumerate(flat, 1):
-        if not (character.isascii() and character.isprintable()):
+        if not (character.isascii() and character.isprintable()) or character == "#":
             raise ExpressionError(f"the character {character!r} is not allowed (plain letters, digits, + - * / **)", flat, column)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             body = ast.parse(flat, mode="eval").body
     except SyntaxError as error:
-        raise ExpressionError(_explain_syntax(flat), flat, max(error.offset or 1, 1)) from None
+        raise ExpressionError(_explain_syntax(flat, error.msg), flat, max(error.offset or 1, 1)) from None
     except (MemoryError, RecursionError, ValueError):
         raise ExpressionError("an expression is nested too deeply", flat, 1) from None
     return _Reader(flat).read(body, 0)
@@ -86,27 +88,34 @@ def fold(operator: str, arguments: tuple[Node, ...]) -> Node:
     if operator == "neg":
         return Number(-values[0])
     if operator == "**":
-        return _fold_power(*values)
+        return _fold_power(values[0], values[1], arguments)
     exact = {"+": Fraction.__add__, "-": Fraction.__sub__, "*": Fraction.__mul__, "/": Fraction.__truediv__}.get(operator)
     if exact is None or sum(_count_bits(value) for value in values) > _LARGEST_BITS:
         return Apply(operator, arguments)
-    return Number(exact(*values))
+    return _keep_exact(exact(*values), operator, arguments)
 
 
-def _fold_power(base: Fraction, exponent: Fraction) -> Node:
+def _fold_power(base: Fraction, exponent: Fraction, arguments: tuple[Node, ...]) -> Node:
     if base == 0 and exponent < 0:
         raise ZeroDivisionError
     is_small = exponent.denominator == 1 and abs(exponent) <= _LARGEST_POWER
     if is_small and abs(exponent) * _count_bits(base) <= _LARGEST_BITS:
-        return Number(base ** int(exponent))
-    return Apply("**", (Number(base), Number(exponent)))
+        return _keep_exact(Fraction(base ** int(exponent)), "**", arguments)
+    return Apply("**", arguments)
+
+
+def _keep_exact(value: Fraction, operator: str, arguments: tuple[Node, ...]) -> Node:
+    is_writable = max(value.numerator.bit_length(), value.denominator.bit_length()) <= _LARGEST_RESULT_BITS
+    return Number(value) if is_writable else Apply(operator, arguments)
 
 
 def _count_bits(value: Fraction) -> int:
     return value.numerator.bit_length() + value.denominator.bit_length()
 
 
-def _explain_syntax(text: str) -> str:
+def _explain_syntax(text: str, reason: str) -> str:
+    if reason.startswith("too many nested"):
+        return "an expression is nested too deeply"
     if re.search(r"\blambda\b", text):
         return "'lambda' is a word of Python's own: call it lambda_ or lam"
     if re.search(r"(?<![A-Za-z_0-9.])\d+(\.\d*)?[A-Za-z_(]", text):
@@ -143,7 +152,8 @@ class _Reader:
                 arguments = (self.read(node.left, depth + 1), self.read(node.right, depth + 1))
                 return self._apply(_BINARY[type(node.op)], arguments, node)
             case ast.BinOp(op=ast.BitXor()):
-                raise self.fail("'^' is not a power here: write **", node)
+                column = self.text.index("^", node.left.end_col_offset) + 1
+                raise ExpressionError("'^' is not a power here: write **", self.text, column)
             case ast.Call():
                 return self._read_call(node, depth)
             case ast.Compare():
@@ -172,7 +182,7 @@ class _Reader:
 
     def _read_call(self, node: ast.Call, depth: int) -> Node:
         if not isinstance(node.func, ast.Name):
-            raise self.fail("only the listed functions can be called", node)
+            raise self.fail("only the listed functions can be called; is a * missing, as in 2*(x + 1)?", node)
         name = node.func.id
         if name not in FUNCTIONS:
             raise self.fail(f"there is no function {name!r}{suggest(name, FUNCTIONS)}", node)

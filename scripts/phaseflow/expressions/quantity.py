@@ -9,7 +9,7 @@ from functools import cached_property
 
 from phaseflow.errors import shorten, suggest
 from phaseflow.expressions.arrays import evaluate
-from phaseflow.expressions.parser import parse, parse_number
+from phaseflow.expressions.parser import MAX_LENGTH, parse, parse_number
 from phaseflow.expressions.text import format_expression
 from phaseflow.expressions.tree import Node, Number, find_names
 
@@ -42,9 +42,10 @@ class Expression:
         """
         if isinstance(text, bool) or not isinstance(text, (str, int, float)):
             raise ValueError(f"{shorten(text)} is not an expression")  # noqa: TRY004 - one kind of error for a user's text
-        if isinstance(text, str):
-            return cls(parse(text))
-        return cls(_parse_plain_number(text))
+        expression = cls(parse(text) if isinstance(text, str) else _parse_plain_number(text))
+        if len(expression.text) > MAX_LENGTH:
+            raise ValueError(f"{shorten(text)} has more than {MAX_LENGTH} characters when it is written in full")
+        return expression
 
     @cached_property
     def text(self) -> str:

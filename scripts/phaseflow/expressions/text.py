@@ -56,9 +56,9 @@ def _wrap(part: _Part, level: int) -> str:
 
 def _format_apply(operator: str, parts: list[_Part]) -> _Part:
     if operator == "neg":
-        return f"-{_wrap(parts[0], _POWER)}", _UNARY
+        return f"-{_wrap(parts[0], _UNARY)}", _UNARY
     if operator == "**":
-        return f"{_wrap(parts[0], _ATOM)}**{_wrap(parts[1], _ATOM)}", _POWER
+        return f"{_wrap(parts[0], _ATOM)}**{_wrap(parts[1], _UNARY)}", _POWER
     if operator in _LEVELS:
         level = _LEVELS[operator]
         space = " " if level == _SUM else ""

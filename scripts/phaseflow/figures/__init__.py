@@ -30,7 +30,7 @@ class Source:
         import pandas as pd
 
         path = self.tables[table]
-        return pd.read_csv(path, float_precision="round_trip") if path.suffix == ".csv" else pd.read_parquet(path, **options)
+        return pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path, **options)
 
 
 class NoOptions(Settings):

@@ -33,7 +33,7 @@ def prepare(source: Source, options: Options) -> pd.DataFrame:
 def draw(canvas: Canvas, data: pd.DataFrame, _source: Source, _options: Options) -> None:
     """Draw in space and on two planes, or on the one plane there is."""
     states = list(data.columns[2:])
-    width = 0.8 if data["member"].nunique() <= 3 else 0.4
+    width = 0.6 if data["member"].nunique() <= 3 else 0.4
     if len(states) == 2:
         canvas.set_size_inches(4.2, 3.6)
         _draw_plane(canvas.add_subplot(), data, states[0], states[1], width)
@@ -44,6 +44,7 @@ def draw(canvas: Canvas, data: pd.DataFrame, _source: Source, _options: Options)
     for place, (_, part) in enumerate(data.groupby("member", sort=False)):
         space.plot(*(part[state] for state in states), linewidth=width, color=f"C{place % 7}")
     space.set(xlabel=states[0], ylabel=states[1], zlabel=states[2])
+    space.locator_params(nbins=5)
     space.view_init(elev=22, azim=-58)
     space.set_box_aspect(None, zoom=0.92)
     for axis in (space.xaxis, space.yaxis, space.zaxis):

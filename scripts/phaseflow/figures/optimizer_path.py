@@ -36,7 +36,7 @@ def draw(canvas: Canvas, data: pd.DataFrame, source: Source, _options: NoOptions
     algorithms = list(dict.fromkeys(data["algorithm"]))
     n_columns = min(3, max(1, len(algorithms)))
     n_rows = -(-max(1, len(algorithms)) // n_columns)
-    canvas.set_size_inches(max(3.4, 2.27 * n_columns), 0.5 + 2.2 * n_rows)
+    canvas.set_size_inches(max(3.4, 2.27 * n_columns), 0.5 + 2.4 * n_rows)
     panels = canvas.subplots(n_rows, n_columns, squeeze=False, sharex=True, sharey=True).ravel()
     if data.empty:
         return
@@ -49,7 +49,7 @@ def draw(canvas: Canvas, data: pd.DataFrame, source: Source, _options: NoOptions
             axes.contour(x, y, values, levels=levels, colors="#b8b8b8", linewidths=0.5)
         axes.plot(path[across], path[up], marker="o", markersize=2.2, linewidth=0.7)
         axes.plot(path[across].iloc[0], path[up].iloc[0], marker="s", color="black", markersize=4)
-        axes.set_title(f"{algorithm}: {len(path)} evaluations")
+        axes.set_title(f"{algorithm}\n{len(path)} evaluations")
         axes.set(xlabel=across, ylabel=up)
         axes.label_outer()
     for axes in panels[len(algorithms) :]:

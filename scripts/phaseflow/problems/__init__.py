@@ -19,7 +19,7 @@ class Solution:
     Attributes
     ----------
     status : converged (the algorithm says so), stopped (by a limit of its own), failed (see the message).
-    value, point : the algorithm's answer; NaN where it has none.
+    value, point : the algorithm's answer; where it failed, the best that it saw, NaN where it saw none.
     evidence : what can be said about the answer, by column.
     values : shape (evaluations,), the value of each evaluation in its order.
     points : shape (evaluations, n_variables), where.

@@ -26,9 +26,9 @@ class Objective:
     """An expression and its exact gradient, compiled; every evaluation is counted and kept."""
 
     def __init__(self, study: Study) -> None:
-        names = list(study.variables)
-        variables = [hy.expression(name) for name in names]
-        tree = to_heyoka(study.objective.tree, dict(zip(names, variables, strict=True)))
+        self.names = list(study.variables)
+        variables = [hy.expression(name) for name in self.names]
+        tree = to_heyoka(study.objective.tree, dict(zip(self.names, variables, strict=True)))
         self._value = hy.cfunc([tree], vars=variables)
         self._gradient = hy.cfunc([hy.diff(tree, variable) for variable in variables], vars=variables)
         self.restart()
@@ -53,6 +53,13 @@ class Objective:
         self.values.append(value)
         self.points.append(np.array(point))
         return value
+
+    def find_best(self) -> Array:
+        """Return the point of the least value seen; NaN where none was finite."""
+        values = np.array(self.values)
+        if not np.isfinite(values).any():
+            return np.full(len(self.names), np.nan)
+        return self.points[int(np.nanargmin(np.where(np.isfinite(values), values, np.nan)))]
 
     def count_gradient(self, point: Array) -> Array:
         """Return the gradient at a point, and count it."""
@@ -84,7 +91,7 @@ class Minimizer:
             )
         except _FAILURES as error:
             message = f"{type(error).__name__}: {str(error).strip().splitlines()[-1] if str(error).strip() else 'no reason given'}"
-            return self._finish("failed", np.full(len(start), np.nan), message)
+            return self._finish("failed", objective.find_best(), message)
         point = np.asarray(result.params, dtype=np.float64)
         status = "converged" if result.success else "stopped"
         return self._finish(status, point, " ".join(str(result.message or "").split()))

@@ -16,6 +16,7 @@ from phaseflow.errors import ConfigError, KeyPath, Mistake, shorten
 from phaseflow.expressions.quantity import DecimalFloat
 
 MAX_NODES = 1_000_000
+MAX_LEVELS = 40
 _INTEGER = re.compile(r"[-+]?[0-9]{1,300}")
 _FLOAT = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?")
 _WORDS: dict[str, Any] = {"": None, "~": None, "null": None, "true": True, "false": False}
@@ -40,6 +41,7 @@ def read_document(text: str, source: str) -> Document:
     ConfigError : the text is not YAML, or not a mapping. Lesser mistakes are listed in the result.
     """
     try:
+        _check_levels(text)
         nodes = list(yaml.compose_all(text, Loader=_Loader))
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise ConfigError(source, [Mistake((), _explain(error))]) from None
@@ -48,6 +50,16 @@ def read_document(text: str, source: str) -> Document:
     document = Document({})
     document.data = _Builder(document).build(nodes[0], ())
     return document
+
+
+def _check_levels(text: str) -> None:
+    """Refuse deep nesting before nodes are composed: libyaml's composer recurses in C and would end the process."""
+    level = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        level += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if level > 10 * MAX_LEVELS:
+            mark: Any = event.start_mark
+            raise yaml.MarkedYAMLError(problem="nested too deeply", problem_mark=mark)
 
 
 def _explain(error: Exception) -> str:
@@ -63,6 +75,7 @@ class _Builder:
     def __init__(self, document: Document) -> None:
         self.document = document
         self.count = 0
+        self.is_full = False
 
     def fail(self, path: KeyPath, message: str) -> None:
         self.document.mistakes.append(Mistake(path, message))
@@ -70,9 +83,10 @@ class _Builder:
     def build(self, node: yaml.Node, path: KeyPath) -> Any:
         self.document.lines.setdefault(path, node.start_mark.line + 1)
         self.count += 1
-        if self.count > MAX_NODES or len(path) > 40:
-            if self.count == MAX_NODES + 1 or len(path) > 40:
-                self.fail(path[:3], f"a config may hold {MAX_NODES} values, at most 40 levels deep")
+        if self.count > MAX_NODES or len(path) > MAX_LEVELS:
+            if not self.is_full:
+                self.fail(path[:3], f"a config may hold {MAX_NODES} values, at most {MAX_LEVELS} levels deep")
+            self.is_full = True
             return None
         if node.tag not in _PLAIN_TAGS:
             self.fail(path, f"the tag {shorten(node.tag)} is not allowed: a config holds plain values only")
@@ -105,7 +119,8 @@ class _Builder:
         """Recognise `{x: where(x > 0, a, b)}`, which YAML reads as three keys."""
         for key_node, value_node in node.value:
             value = value_node.value
-            if isinstance(value, str) and not value_node.style and value.count("(") > value.count(")"):
+            is_plain = isinstance(key_node, yaml.ScalarNode) and isinstance(value, str) and not value_node.style
+            if is_plain and value.count("(") > value.count(")"):
                 self.fail((*path, key_node.value), f"{shorten(value)} was cut at a comma: put the expression in quotes")
                 return True
         return False

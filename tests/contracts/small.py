@@ -1,0 +1,52 @@
+"""A small study of every kind, and its tables made without Snakemake."""
+
+from pathlib import Path
+
+from phaseflow.assembly import gather_members
+from phaseflow.ensemble import simulate_chunk
+from phaseflow.paths import list_tables
+from phaseflow.plan import Plan
+from phaseflow.regression import fit_model
+from phaseflow.trials import collect_trials, solve_chunk
+
+CONFIG = """\
+seed: 3
+data: {longley: {dataset: statsmodels.longley}}
+simulate:
+  pair: {system: lorenz63, time: {stop: 2, samples: 11}, ensemble: {members: 3, perturb: {x: 0.1}}}
+  plane: {system: van_der_pol, time: {stop: 2, samples: 11}}
+  many: {system: lorenz63, time: {stop: 1}, sweep: {rho: {start: 1, stop: 30, count: 20}}, chunk: 4}
+optimize:
+  valley:
+    minimize: (1 - a)**2 + 100*(b - a**2)**2
+    variables: {a: {start: -1}, b: {start: 1}}
+    sweep: {algorithm: [scipy_lbfgsb, scipy_neldermead], starts: 3}
+    chunk: 2
+fit:
+  longley: {linear: "TOTEMP ~ GNP + YEAR", to: data.longley}
+  law: {linear: "steps ~ rho", to: simulate.many}
+"""
+
+_WORK = {"simulate": (simulate_chunk, gather_members), "optimize": (solve_chunk, collect_trials)}
+
+
+def make_tables(plan: Plan, folder: Path) -> None:
+    """Make every table of a plan below a folder, by the library's own functions."""
+    for section, (work, gather) in _WORK.items():
+        for name in plan.entries[section]:
+            block = plan.block(section, name)
+            pieces = {kind: [folder / path for path in files] for kind, files in plan.pieces(section, name).items()}
+            first, second = pieces.values()
+            for number, files in enumerate(zip(first, second, strict=True)):
+                for file in files:
+                    file.parent.mkdir(parents=True, exist_ok=True)
+                work(block, number, *files)
+            outputs = [folder / path for path in list_tables(section, name).values()]
+            if section == "simulate":
+                gather(block, pieces["members"], pieces["trajectories"], *outputs)
+            else:
+                gather(block, first, second, *outputs)
+    for name in plan.entries["fit"]:
+        source = plan.source(name)
+        outputs = [folder / path for path in list_tables("fit", name).values()]
+        fit_model(plan.block("fit", name), source if source.is_absolute() else folder / source, *outputs)

@@ -1,0 +1,190 @@
+"""What the tables say, and above all when they say nothing."""
+
+import math
+
+import pandas as pd
+import pytest
+
+from phaseflow.findings import find_in_members, find_in_terms, find_in_trials, format_number, join_names
+
+SETTINGS = {"time": {"stop": "40"}, "solver": {"method": "taylor", "tolerance": "1e-12"}, "certify": {"method": "none"}}
+
+
+def make_members(statuses, **columns):
+    times = [40.0 if status == "ok" else 0.5 + place for place, status in enumerate(statuses)]
+    table = {"member": range(len(statuses)), "status": statuses, "status_time": times, "steps": [100] * len(statuses)}
+    empty = {"reliable_until": math.nan, "reliable_censored": None}
+    return pd.DataFrame({**table, **empty, **columns})
+
+
+def make_trials(values, statuses, **columns):
+    table = {"algorithm": "a", "status": statuses, "value": values, "x": 0.0, "message": "why", "feasibility": 0.0}
+    evidence = {"gap_proven": math.nan, "kkt_residual": 1e-9, "certificate": "none", "certificate_reason": "not built"}
+    return pd.DataFrame({**table, **evidence, **columns}, index=range(len(values)))
+
+
+def make_terms(low, high, digits=math.nan):
+    names = [f"b{place}" for place in range(len(low))]
+    return pd.DataFrame({"term": names, "ci_low": low, "ci_high": high, "certified_digits": digits})
+
+
+def list_standings(findings):
+    return [finding.standing for finding in findings]
+
+
+def join_claims(findings):
+    return " ".join(finding.claim for finding in findings)
+
+
+def test_members_that_reached_the_stop_are_counted_and_their_reliability_is_left_open():
+    findings = find_in_members(SETTINGS, make_members(["ok"]))
+    assert list_standings(findings) == ["supported", "open"]
+    assert findings[0].claim == "1 of 1 members reached t = 40."
+    assert "was not checked" in findings[1].claim
+    assert "certify: none" in findings[1].evidence
+
+
+def test_members_that_ended_early_are_a_failure_with_status_and_first_time():
+    findings = find_in_members(SETTINGS, make_members(["ok", "not_finite", "step_limit", "not_finite"]))
+    assert list_standings(findings) == ["supported", "failed", "open"]
+    assert findings[1].claim == "3 of 4 members ended before t = 40."
+    assert findings[1].evidence.startswith("2 with status not_finite, the first at t = 1.5; 1 with status step_limit")
+
+
+def test_no_claim_of_success_where_every_member_failed():
+    assert list_standings(find_in_members(SETTINGS, make_members(["not_finite"]))) == ["failed", "open"]
+
+
+def test_reliable_times_are_reported_by_the_least_of_them():
+    settings = SETTINGS | {"certify": {"method": "reference"}}
+    members = make_members(["ok"] * 3, reliable_until=[20.0, 31.0, math.nan], reliable_censored=[False, True, None])
+    finding = find_in_members(settings, members)[-1]
+    assert finding.standing == "supported"
+    assert finding.claim == "2 of 3 members can be relied on up to t = 20 at least."
+    assert "1 are good to the end; 1 have no value" in finding.evidence
+
+
+@pytest.mark.parametrize(
+    "findings",
+    [
+        find_in_members(SETTINGS, make_members([])),
+        find_in_trials("minimize", ["x"], make_trials([], [])),
+        find_in_terms({}, make_terms([], [])),
+    ],
+)
+def test_an_empty_table_says_nothing(findings):
+    assert list_standings(findings) == ["open"]
+    assert "nothing can be said" in findings[0].claim
+
+
+def test_the_least_value_is_counted_within_the_stated_agreement_and_nothing_proves_it():
+    findings = find_in_trials("minimize", ["x"], make_trials([1.0, 1.0 + 5e-9, 1.0 + 5e-8, 7.0], ["converged"] * 4))
+    assert list_standings(findings) == ["supported", "open"]
+    assert findings[0].claim == "The least value seen is 1, reached by 2 of 4 trials."
+    assert "to within 1e−8" in findings[0].evidence
+    assert "Seen at x = 0." in findings[0].evidence
+    assert findings[1].claim == "Nothing proves that it is the least possible."
+
+
+def test_agreement_is_relative_for_large_values():
+    claim = find_in_trials("minimize", [], make_trials([1e6, 1e6 + 1e-3], ["converged"] * 2))[0].claim
+    assert claim.endswith("reached by 2 of 2 trials.")
+
+
+def test_a_least_value_that_no_converged_trial_reached_is_open():
+    findings = find_in_trials("minimize", ["x"], make_trials([1.0, 2.0], ["stopped", "converged"]))
+    assert list_standings(findings) == ["open", "open", "open"]
+    assert "none of them converged, so it may lie lower" in findings[0].claim
+    assert findings[2].claim == "1 of 2 trials stopped before they converged."
+
+
+def test_failed_trials_alone_name_no_value():
+    findings = find_in_trials("minimize", ["x"], make_trials([math.nan] * 3, ["failed"] * 3))
+    assert list_standings(findings) == ["open", "failed"]
+    assert "no least value can be named" in findings[0].claim
+    assert findings[1].evidence == "3 × “why”."
+
+
+def test_values_of_failed_infinite_and_infeasible_trials_do_not_count():
+    trials = make_trials([-9.0, -math.inf, -5.0, 2.0], ["failed"] + ["converged"] * 3, feasibility=[0.0, 0.0, 0.1, 0.0])
+    assert "The least value seen is 2, reached by 1 of 4 trials." in join_claims(find_in_trials("minimize", ["x"], trials))
+
+
+def test_unknown_feasibility_supports_no_least_value():
+    trials = make_trials([1.0], ["converged"], feasibility=math.nan)
+    assert "no least value" in find_in_trials("minimize", ["x"], trials)[0].claim
+
+
+def test_certificates_and_proven_gaps_support_the_claim():
+    exact = make_trials([1.0, 1.0], ["converged"] * 2, certificate=["exact_optimal", "none"])
+    assert find_in_trials("minimize", ["x"], exact)[1].claim == "It is proven to be the least possible."
+    gap = make_trials([1.0], ["converged"], gap_proven=0.25)
+    assert "at most 0.25 above the least possible" in find_in_trials("minimize", ["x"], gap)[1].claim
+
+
+def test_a_certificate_of_another_trial_or_of_a_local_minimum_proves_nothing_global():
+    other = make_trials([1.0, 5.0], ["converged"] * 2, certificate=["none", "exact_optimal"])
+    local = make_trials([1.0], ["converged"], certificate="unique_minimum")
+    for trials in (other, local):
+        assert find_in_trials("minimize", ["x"], trials)[1].standing == "open"
+    assert "unique_minimum for 1" in find_in_trials("minimize", ["x"], local)[1].evidence
+
+
+def test_studies_without_rules_only_count_their_statuses():
+    findings = find_in_trials("calibrate", [], make_trials([1.0, 2.0], ["converged", "failed"]))
+    assert list_standings(findings) == ["open"]
+    assert findings[0].evidence == "Status: 1 converged, 1 failed."
+
+
+def test_coefficients_are_told_apart_by_their_intervals():
+    statistics = {"r_squared": 0.99548, "observations": 16, "degrees_of_freedom": 9, "residual_std": 304.85, "confidence": 0.95}
+    findings = find_in_terms(statistics, make_terms([1.0, -3.0, -1.0, math.nan], [2.0, -2.0, 1.0, math.nan]))
+    assert list_standings(findings) == ["supported", "supported", "open", "open", "open"]
+    assert findings[0].claim.startswith("R² = 0.9955, ")
+    assert findings[1].claim == "The 95 % intervals of b0 and b1 exclude 0."
+    assert findings[2].claim == "The data leave the sign of b2 open."
+    assert findings[3].claim == "There is no interval for b3."
+
+
+def test_an_interval_that_ends_at_zero_does_not_exclude_it():
+    assert "leave the sign of b0 open" in join_claims(find_in_terms({"r_squared": 1.0}, make_terms([0.0], [1.0])))
+
+
+def test_r_squared_without_value_or_intercept_is_not_sold_as_quality():
+    terms = make_terms([1.0], [2.0])
+    assert find_in_terms({"r_squared": None}, terms)[0].standing == "open"
+    assert "not to be compared" in find_in_terms({"r_squared": 0.9, "r_squared_is_centred": False}, terms)[0].claim
+
+
+def test_digits_are_claimed_only_where_every_term_has_them():
+    assert find_in_terms({}, make_terms([1.0, 1.0], [2.0, 2.0], [11, 9]))[-1].claim.startswith("At least 9 digits")
+    findings = find_in_terms({"condition_number": 1e9}, make_terms([1.0, 1.0], [2.0, 2.0], [11, None]))
+    assert findings[-1].standing == "open"
+    assert "about 9 of the 16 digits" in findings[-1].evidence
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "–"),
+        (math.nan, "–"),
+        (pd.NA, "–"),
+        (-math.inf, "−∞"),
+        (-0.0, "0"),
+        (40.0, "40"),
+        (-1.5, "−1.5"),
+        (1.0000004, "1.00000"),
+        (19 * 0.025, "0.475"),
+        (123456.7, "123457"),
+        (1234567.0, "1.23457e6"),
+        (1.25e-9, "1.25e−9"),
+    ],
+)
+def test_numbers_are_short_and_show_that_they_were_rounded(value, text):
+    assert format_number(value) == text
+
+
+def test_long_lists_of_names_are_cut():
+    assert join_names(["a"]) == "a"
+    assert join_names(["a", "b", "c"]) == "a, b and c"
+    assert join_names(["a", "b", "c"], limit=1) == "a and 2 more"
