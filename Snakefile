@@ -81,12 +81,15 @@ rule gather:
 
 
 rule optimize:
+    input:
+        lambda w: plan().reads("optimize", w.study).values(),
     output:
         trials="results/chunks/{study}/{chunk}.trials.parquet",
         histories="results/chunks/{study}/{chunk}.histories.parquet",
     params:
         block=lambda w: plan().block("optimize", w.study).text,
         chunk=lambda w: plan().chunks("optimize", w.study)[w.chunk],
+        tables=lambda w: {name: str(path) for name, path in plan().reads("optimize", w.study).items()},
         cache="results/timings/compiled",
     log:
         "results/logs/optimize/{study}/{chunk}.log",
@@ -115,7 +118,7 @@ rule collect:
 
 rule fit:
     input:
-        table=lambda w: plan().source(w.fit),
+        table=lambda w: next(iter(plan().reads("fit", w.fit).values())),
     output:
         terms="results/fit/{fit}.csv",
         statistics="results/fit/{fit}.json",

@@ -8,10 +8,10 @@ from phaseflow.settings.block import Block
 from phaseflow.trials import solve_chunk
 
 
-def optimize(block: str, chunk: int, cache: str, trials: str, histories: str) -> None:
+def optimize(block: str, chunk: int, tables: dict[str, str], cache: str, trials: str, histories: str) -> None:
     """Write the rows and the histories of one chunk."""
     use_cache(Path(cache))
-    solve_chunk(Block.parse(block), chunk, Path(trials), Path(histories))
+    solve_chunk(Block.parse(block), chunk, {name: Path(path) for name, path in tables.items()}, Path(trials), Path(histories))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ import pyarrow.compute as pc
 from phaseflow.errors import ResultsError
 from phaseflow.settings.block import Block
 from phaseflow.settings.scenarios import Scenario
-from phaseflow.sweeps import plan_members
 from phaseflow.tables import read_parquet, write_parquet
 
 
@@ -33,7 +32,7 @@ def gather_members(
     ResultsError : the chunks do not hold exactly the members of the plan.
     """
     scenario = Scenario.model_validate(block.settings)
-    members = plan_members(scenario.identify(), scenario.expand_blocks(), scenario.chunk or 1)
+    members = scenario.lay_out()
     table = order_rows(pa.concat_tables(read_parquet(path) for path in members_paths), "member", members.ids)
     write_parquet(table_path, table)
     publish(trajectories_paths if scenario.keeps_trajectories else [], folder, ".trajectories")

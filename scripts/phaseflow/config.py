@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from phaseflow.catalogues import Catalogue, read_algorithms
+from phaseflow.catalogues import Catalogue
 from phaseflow.data import Table, find_table
 from phaseflow.errors import ConfigError, DataError, KeyPath, Mistake, shorten, suggest
-from phaseflow.expressions.formula import parse_formula
 from phaseflow.figures import Figure
+from phaseflow.kinds import Context, check_study, load_fit_kind, load_study_kind
 from phaseflow.plugins import list_plugins, load_plugin
 from phaseflow.settings.base import Settings
 from phaseflow.settings.document import Document, read_document
@@ -22,7 +22,7 @@ from phaseflow.settings.fields import find_planned, list_mistakes
 from phaseflow.settings.fits import Fit
 from phaseflow.settings.report import Data, Report
 from phaseflow.settings.scenarios import Scenario
-from phaseflow.settings.studies import AXES, Study
+from phaseflow.settings.studies import EVIDENCE, Study
 from phaseflow.settings.systems import System
 
 MAX_BYTES = 20_000_000
@@ -105,12 +105,13 @@ class _Checker:
                 self.broken["simulate"].add(name)
             elif (not isinstance(scenario.system, str) or scenario.system in systems):
                 scenarios[name] = scenario.resolve(systems)
-        studies = {name: study.resolve() for name, study in self._validate("optimize", Study)}
-        for name, study in studies.items():
-            self.mistakes += study.check(("optimize", name), read_algorithms()) + check_bounds(("optimize", name), study)
-        fits = dict(self._validate("fit", Fit))
-        for name, fit in fits.items():
-            self._check_fit(("fit", name), fit, tables, scenarios, studies)
+        studies, fits = dict(self._validate("optimize", Study)), dict(self._validate("fit", Fit))
+        columns = {f"data.{name}": table.columns for name, table in tables.items()}
+        columns |= {f"simulate.{name}": list_member_columns(scenario) for name, scenario in scenarios.items()}
+        context = Context(systems, scenarios, columns, self._list_names())
+        studies = dict(self._resolve_studies(studies, context))
+        columns |= {f"optimize.{name}": list_trial_columns(study) for name, study in studies.items()}
+        fits = dict(self._resolve_fits(fits, context))
         report = self._validate_one("report", Report, Report())
         config = Config(self._read_seed(), data, tables, scenarios, studies, fits, report, ())
         return self._with_figures(config)
@@ -172,32 +173,30 @@ class _Checker:
                 continue
             yield name, table
 
-    def _check_fit(
-        self,
-        path: KeyPath,
-        fit: Fit,
-        tables: Mapping[str, Table],
-        scenarios: Mapping[str, Scenario],
-        studies: Mapping[str, Study],
-    ) -> None:
-        section, _, name = fit.to.partition(".")
-        columns: list[str] | None = None
-        if section == "data" and name in tables:
-            columns = tables[name].columns
-        elif section == "simulate" and name in scenarios:
-            columns = list_member_columns(scenarios[name])
-        elif section == "optimize" and name in studies:
-            columns = list_trial_columns(studies[name])
-        elif section not in SECTIONS or name not in (self.document.data.get(section) or {}):
-            places = [f"data.{n}" for n in tables] + [f"simulate.{n}" for n in scenarios] + [f"optimize.{n}" for n in studies]
-            self.mistakes.append(Mistake((*path, "to"), f"there is no table {fit.to!r}{suggest(fit.to, places)}"))
-        try:
-            formula = parse_formula(fit.linear or "")
-        except ValueError as error:
-            self.mistakes.append(Mistake((*path, "linear"), str(error)))
-            return
-        for column in sorted(formula.columns - set(columns)) if columns is not None else []:
-            self.mistakes.append(Mistake((*path, "linear"), f"{fit.to} has no column {column!r}{suggest(column, columns or [])}"))
+    def _resolve_studies(self, studies: Mapping[str, Study], context: Context) -> Iterator[tuple[str, Study]]:
+        for name, study in studies.items():
+            path = ("optimize", name)
+            found = study.check_names(path) + check_study(study, path, context)
+            self.mistakes += found
+            if found:
+                self.broken["optimize"].add(name)
+            else:
+                yield name, load_study_kind(study).resolve(study.with_defaults(), context)
+
+    def _resolve_fits(self, fits: Mapping[str, Fit], context: Context) -> Iterator[tuple[str, Fit]]:
+        for name, fit in fits.items():
+            path, kind = ("fit", name), load_fit_kind(fit)
+            found = context.check_table((*path, "to"), fit.to) + kind.check(fit, path, context)
+            self.mistakes += found
+            if found:
+                self.broken["fit"].add(name)
+            else:
+                yield name, kind.resolve(fit, context)
+
+    def _list_names(self) -> frozenset[str]:
+        """Return the names of all tables, also of those with mistakes."""
+        sections = {section: self.document.data.get(section) or {} for section in ("data", "simulate", "optimize")}
+        return frozenset(f"{section}.{name}" for section, entries in sections.items() for name in entries)
 
     def _with_figures(self, config: Config) -> Config:
         if config.report.figures == "auto":
@@ -242,21 +241,9 @@ def list_member_columns(scenario: Scenario) -> list[str]:
 
 def list_trial_columns(study: Study) -> list[str]:
     """Return the columns of a study's CSV that a fit may use."""
-    swept = [AXES[name][1] for block in study.sweep or [] for name in block if name != "algorithm"]
-    return ["trial", *dict.fromkeys(swept), "value", *study.variables, "evaluations", "gradients", "gap_best_seen", "kkt_residual"]
-
-
-def check_bounds(path: KeyPath, study: Study) -> list[Mistake]:
-    """Check that every algorithm of a study with bounds keeps bounds."""
-    bounded = [name for name, variable in study.variables.items() if variable.lower or variable.upper]
-    algorithms = read_algorithms()
-    used = {str(value) for block in study.sweep or [] for value in block.get("algorithm", [])}  # type: ignore[union-attr]
-    careless = sorted(name for name in used if name in algorithms and not algorithms[name].bounds)
-    if not bounded or not careless:
-        return []
-    keeping = ", ".join(name for name, algorithm in algorithms.items() if algorithm.bounds)
-    text = f"{', '.join(careless)} cannot keep the bounds of {', '.join(bounded)} (these can: {keeping})"
-    return [Mistake((*path, "sweep", "algorithm"), text)]
+    kind = load_study_kind(study)
+    swept = [kind.axes(study)[name].column for block in study.sweep or [] for name in block]
+    return ["trial", *dict.fromkeys(swept), "value", *kind.columns(study), "evaluations", "gradients", *EVIDENCE]
 
 
 def _choose_figures(config: Config) -> Iterator[FigureRequest]:

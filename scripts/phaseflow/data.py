@@ -62,7 +62,7 @@ class Table:
         import pandas as pd
 
         try:
-            if self.path.name.endswith(".parquet"):
+            if self.path.is_dir() or self.path.name.endswith(".parquet"):
                 frame = pd.read_parquet(self.path)
             else:
                 frame = pd.read_csv(self.path, skipinitialspace=True, encoding="utf-8-sig")

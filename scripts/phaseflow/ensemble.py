@@ -16,7 +16,7 @@ from phaseflow.errors import NumericalError
 from phaseflow.seeds import open_stream
 from phaseflow.settings.block import Block
 from phaseflow.settings.scenarios import Scenario
-from phaseflow.sweeps import Int64, Members, plan_members
+from phaseflow.sweeps import Int64, Members
 from phaseflow.tables import make_trajectory_schema, open_parquet, write_parquet
 
 _SLICE_ROWS = 1_000_000
@@ -35,7 +35,7 @@ def simulate_chunk(block: Block, chunk: int, trajectories_path: Path, members_pa
     NumericalError : a member failed and the scenario says `on_failure: stop`.
     """
     scenario = Scenario.model_validate(block.settings)
-    members = plan_members(scenario.identify(), scenario.expand_blocks(), scenario.chunk or 1)
+    members = scenario.lay_out()
     places = members.chunks()[chunk]
     runner = _Runner(scenario, members, block.seed or 0)
     rows: list[pa.Table] = []

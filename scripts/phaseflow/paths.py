@@ -28,6 +28,16 @@ def list_tables(section: str, name: str) -> dict[str, Path]:
     return {"terms": folder / f"{name}.csv", "statistics": folder / f"{name}.json", "rows": folder / f"{name}.parquet"}
 
 
+def find_table(section: str, name: str, of_scenario: str) -> Path:
+    """Return the table that is meant where a scenario or a study is named as one.
+
+    Parameters
+    ----------
+    of_scenario : which table of a scenario: `members` or `trajectories`.
+    """
+    return list_tables(section, name)[of_scenario if section == "simulate" else "trials"]
+
+
 def find_receipt(section: str, name: str) -> Path:
     """Return the receipt of a scenario, a study, a fit or the page."""
     return RECEIPTS / section / f"{name}.json"

@@ -5,7 +5,7 @@ Everything follows from the config, the code and the data, so any process can pl
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,24 @@ from typing import Any
 from phaseflow import paths
 from phaseflow.config import Config, FigureRequest, list_entries
 from phaseflow.figures import Figure
+from phaseflow.kinds import is_random_study, lay_out_trials, load_fit_kind, load_study_kind
 from phaseflow.outline import describe_page
 from phaseflow.plugins import find_plugin_file, load_plugin
 from phaseflow.receipts import Origin
 from phaseflow.seeds import digest
 from phaseflow.settings.block import Block
 from phaseflow.sources import Code, read_code
-from phaseflow.sweeps import Members, plan_members
+from phaseflow.sweeps import Members
 
 # The script of each section's chunks, and of its tables.
 _CHUNK_SCRIPTS = {"simulate": "simulate.py", "optimize": "optimize.py"}
 _TABLE_SCRIPTS = {"simulate": "gather.py", "optimize": "collect.py", "fit": "fit.py"}
+_LAY_OUT: dict[str, Callable[[Any], Members]] = {"simulate": lambda scenario: scenario.lay_out(), "optimize": lay_out_trials}
+_IS_RANDOM: dict[str, Callable[[Any], bool]] = {
+    "simulate": lambda scenario: scenario.is_random,
+    "optimize": is_random_study,
+    "fit": lambda fit: load_fit_kind(fit).is_random,
+}
 _STYLE = "phaseflow/figures/phaseflow.mplstyle"
 
 
@@ -54,22 +61,23 @@ class Plan:
     def block(self, section: str, name: str) -> Block:
         """Return a job's own part of the config."""
         settings = self.entries[section][name]
-        is_random = getattr(settings, "is_random", False)
+        is_random = _IS_RANDOM[section](settings)
         return Block.of(section, name, settings, self.config.seed if is_random else None)
 
     def _plan_members(self, section: str, name: str) -> Members:
-        settings = self.entries[section][name]
-        return plan_members(settings.identify(), settings.expand_blocks(), settings.chunk)
+        return _LAY_OUT[section](self.entries[section][name])
 
     def _chunk_code(self, section: str, name: str) -> Code:
-        plugins = [find_plugin_file("problems", self.entries[section][name].kind)] if section == "optimize" else []
+        kind = self.entries[section][name].kind
+        plugins = [find_plugin_file(folder, kind) for folder in ("kinds", "problems")] if section == "optimize" else []
         return read_code(_CHUNK_SCRIPTS[section], *plugins)
 
     def _name_chunks(self, section: str, name: str) -> dict[str, int]:
         """Return the chunks of a scenario or study by name, each with its number."""
         block = self.block(section, name)
         settings = Block("", "", self.entries[section][name].list_chunk_settings(), block.seed)
-        return self.members(section, name).name_chunks(digest(settings.text, self._chunk_code(section, name).key))
+        read = [f"{table} {key}" for table, key in self._find_reads(section, name)]
+        return self.members(section, name).name_chunks(digest(settings.text, self._chunk_code(section, name).key, *read))
 
     def pieces(self, section: str, name: str) -> dict[str, list[Path]]:
         """Return the chunk files of a scenario or study by kind, in the order of the plan."""
@@ -78,18 +86,35 @@ class Plan:
 
     # -- tables
 
-    def source(self, name: str) -> Path:
-        """Return the table that a fit reads."""
-        section, _, entry = self.config.fits[name].to.partition(".")
+    def reads(self, section: str, name: str) -> dict[str, Path]:
+        """Return the tables that a study or a fit reads, by `<section>.<name>`."""
+        of_scenario = load_fit_kind(self.config.fits[name]).of_scenario if section == "fit" else "trajectories"
+        return {table: self._find_table(table, of_scenario) for table in self._list_reads(section, name)}
+
+    def _list_reads(self, section: str, name: str) -> list[str]:
+        settings = self.entries[section][name]
+        if section == "fit":
+            return [settings.to]
+        return load_study_kind(settings).sources(settings) if section == "optimize" else []
+
+    def _find_table(self, table: str, of_scenario: str) -> Path:
+        section, _, entry = table.partition(".")
         if section == "data":
             return self.config.tables[entry].path
-        return paths.list_tables(section, entry)["members" if section == "simulate" else "trials"]
+        return paths.find_table(section, entry, of_scenario)
+
+    def _find_reads(self, section: str, name: str) -> Iterator[tuple[str, str]]:
+        """Yield each table that is read, with the key of its content."""
+        for table in self._list_reads(section, name):
+            kind, _, entry = table.partition(".")
+            yield table, self.config.tables[entry].key if kind == "data" else self.origin(kind, entry).key
 
     def _find_origin(self, section: str, name: str) -> Origin:
         """Return what makes a final result."""
         if section == "report":
             return self._find_page_origin()
-        plugins = [find_plugin_file("models", self.entries[section][name].kind)] if section == "fit" else []
+        kind = self.entries[section][name].kind
+        plugins = [find_plugin_file(folder, kind) for folder in ("kinds", "models")] if section == "fit" else []
         code = read_code(_TABLE_SCRIPTS[section], *plugins)
         if section in _CHUNK_SCRIPTS:
             code |= self._chunk_code(section, name)
@@ -98,10 +123,7 @@ class Plan:
     def _find_inputs(self, section: str, name: str) -> Iterator[tuple[str, str]]:
         if section in _CHUNK_SCRIPTS:
             yield "chunks", digest(*self.chunks(section, name))
-            return
-        to = self.config.fits[name].to
-        kind, _, entry = to.partition(".")
-        yield to, self.config.tables[entry].key if kind == "data" else self.origin(kind, entry).key
+        yield from self._find_reads(section, name)
 
     # -- figures
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 # The folder of each kind of plugin, and the constant that its files export.
-_CONSTANTS = {"figures": "FIGURE", "models": "MODEL", "problems": "PROBLEM"}
+_CONSTANTS = {"figures": "FIGURE", "kinds": "KIND", "models": "MODEL", "problems": "PROBLEM"}
 
 
 def list_plugins(folder: str) -> list[str]:

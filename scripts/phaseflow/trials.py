@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,37 +11,38 @@ import pyarrow as pa
 
 from phaseflow.assembly import order_rows
 from phaseflow.errors import NumericalError
+from phaseflow.kinds import lay_out_trials, load_study_kind
 from phaseflow.plugins import load_plugin
 from phaseflow.problems import Problem, Solution
 from phaseflow.seeds import open_stream
 from phaseflow.settings.block import Block
-from phaseflow.settings.studies import Study
-from phaseflow.sweeps import Int64, Members, plan_members
+from phaseflow.settings.studies import EVIDENCE, Study
+from phaseflow.sweeps import Int64, Members
 from phaseflow.tables import read_parquet, write_csv, write_parquet
 
-_EVIDENCE = ("gap_proven", "gap_known", "gap_best_seen", "kkt_residual", "gradient_error", "feasibility")
 
-
-def solve_chunk(block: Block, chunk: int, trials_path: Path, histories_path: Path) -> None:
+def solve_chunk(block: Block, chunk: int, tables: Mapping[str, Path], trials_path: Path, histories_path: Path) -> None:
     """Solve the trials of one chunk and write their rows and their histories.
 
     Parameters
     ----------
     block : a resolved study.
     chunk : the chunk's number in the plan of that study.
+    tables : the files that the study reads, by `<section>.<name>`.
 
     Raises
     ------
     NumericalError : a trial failed and the study says `on_failure: stop`.
     """
     study = Study.model_validate(block.settings)
-    trials = plan_members(study.identify(), study.expand_blocks(), study.chunk or 1)
+    trials = lay_out_trials(study)
     problem: Problem = load_plugin("problems", study.kind)
-    solve = problem.prepare(study)
+    solve = problem.prepare(study, tables)
     places = trials.chunks()[chunk]
+    bases = {axis.column: axis.base for axis in load_study_kind(study).axes(study).values()}
     solutions = []
     for place in places:
-        values = {"start": 0} | {name: column[place] for name, column in trials.columns.items()}
+        values = bases | {name: column[place] for name, column in trials.columns.items()}
         solution = solve(values, open_stream(block.seed or 0, int(trials.streams[place])))
         solutions.append(solution)
         if solution.status == "failed":
@@ -64,7 +65,7 @@ def collect_trials(
     ResultsError : the chunks do not hold exactly the trials of the plan.
     """
     study = Study.model_validate(block.settings)
-    trials = plan_members(study.identify(), study.expand_blocks(), study.chunk or 1)
+    trials = lay_out_trials(study)
     table = order_rows(pa.concat_tables(read_parquet(path) for path in trials_paths), "trial", trials.ids)
     write_csv(table_path, _complete_evidence(table))
     histories = pa.concat_tables(read_parquet(path) for path in histories_paths)
@@ -84,11 +85,11 @@ def _tabulate_trials(study: Study, trials: Members, places: Int64, solutions: li
     columns["status"] = [solution.status for solution in solutions]
     columns["value"] = np.array([solution.value for solution in solutions])
     points = np.array([solution.point for solution in solutions])
-    columns |= {name: points[:, place] for place, name in enumerate(study.variables)}
+    columns |= {name: points[:, place] for place, name in enumerate(load_study_kind(study).columns(study))}
     columns["evaluations"] = np.array([len(solution.values) for solution in solutions])
     columns["gradients"] = np.array([solution.gradients for solution in solutions])
     columns["message"] = [solution.message for solution in solutions]
-    for name in _EVIDENCE:
+    for name in EVIDENCE:
         columns[name] = pa.array([solution.evidence.get(name) for solution in solutions], type=pa.float64())
     return pa.table(columns)
 
@@ -102,7 +103,7 @@ def _tabulate_histories(study: Study, ids: Int64, solutions: list[Solution]) -> 
         "value": np.concatenate([solution.values for solution in solutions]),
         "best": np.concatenate([np.fmin.accumulate(solution.values) for solution in solutions]),
     }
-    return pa.table(columns | {name: points[:, place] for place, name in enumerate(study.variables)})
+    return pa.table(columns | {name: points[:, place] for place, name in enumerate(load_study_kind(study).columns(study))})
 
 
 def _complete_evidence(table: pa.Table) -> dict[str, Any]:

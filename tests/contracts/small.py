@@ -40,13 +40,13 @@ def make_tables(plan: Plan, folder: Path) -> None:
             for number, files in enumerate(zip(first, second, strict=True)):
                 for file in files:
                     file.parent.mkdir(parents=True, exist_ok=True)
-                work(block, number, *files)
+                work(block, number, *([{}] if section == "optimize" else []), *files)
             outputs = [folder / path for path in list_tables(section, name).values()]
             if section == "simulate":
                 gather(block, pieces["members"], pieces["trajectories"], *outputs)
             else:
                 gather(block, first, second, *outputs)
     for name in plan.entries["fit"]:
-        source = plan.source(name)
+        source = next(iter(plan.reads("fit", name).values()))
         outputs = [folder / path for path in list_tables("fit", name).values()]
         fit_model(plan.block("fit", name), source if source.is_absolute() else folder / source, *outputs)

@@ -20,7 +20,7 @@ def test_the_table_says_what_optimagic_says(name):
 
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_an_algorithm_finds_the_minimum_of_a_quadratic(name):
-    solve = PROBLEM.prepare(Study.model_validate(STUDY))
+    solve = PROBLEM.prepare(Study.model_validate(STUDY), {})
     solution = solve({"start": 0, "algorithm": name}, np.random.default_rng(0))
     # The minimum is 0 at (0, 0). optimagic's own stopping rules leave some algorithms short of it, none by more than this.
     assert np.abs(solution.point).max() < 2e-2, solution.message
@@ -32,7 +32,7 @@ def test_an_algorithm_finds_the_minimum_of_a_quadratic(name):
 @pytest.mark.parametrize("name", [name for name, algorithm in ALGORITHMS.items() if algorithm.bounds])
 def test_an_algorithm_keeps_bounds(name):
     variables = {"x0": {"start": 2, "lower": 1, "upper": 3}, "x1": {"start": 2, "lower": -4, "upper": 4}}
-    solve = PROBLEM.prepare(Study.model_validate(STUDY | {"variables": variables}))
+    solve = PROBLEM.prepare(Study.model_validate(STUDY | {"variables": variables}), {})
     solution = solve({"start": 0, "algorithm": name}, np.random.default_rng(0))
     # On the bound x0 = 1 the minimum over x1 is at -1/20, with value 1 - 1/40.
     assert solution.evidence["feasibility"] == 0

@@ -1,6 +1,7 @@
 """The adaptive Taylor engine against closed forms, published digits and conserved quantities."""
 
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -67,7 +68,7 @@ def test_a_tolerance_is_kept():
         np.abs(integrate(field, initial, parameters, times, 0.0, tolerance, MANY_STEPS).samples[0, 1] - truth).max()
         for tolerance in (1e-4, 1e-6, 1e-8, 1e-10)
     ]
-    assert all(later < earlier / 10 for earlier, later in zip(errors, errors[1:], strict=False))
+    assert all(later < earlier / 10 for earlier, later in pairwise(errors))
 
 
 @pytest.mark.parametrize("n_members", [1, BATCH - 1, BATCH, BATCH + 1, 3 * BATCH])

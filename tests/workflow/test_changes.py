@@ -65,7 +65,7 @@ def together(*changes):
 
 RHO = "[20, 24, 28, 32]"
 CHANGES = {
-    "nothing": (lambda project: None, {}),
+    "nothing": (lambda _project: None, {}),
     "a parameter": (change_text("sigma: 10", "sigma: 11"), WIDE | {"simulate": 4}),
     "a parameter written otherwise": (change_text("sigma: 10", "sigma: 1e1"), {}),
     "a tolerance": (change_text("    chunk: 1\n", "    chunk: 1\n    solver: {tolerance: 1e-10}\n"), WIDE | {"simulate": 4}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -45,6 +46,6 @@ class Solver(Protocol):
 
 @dataclass(frozen=True)
 class Problem:
-    """A kind of study: `prepare` compiles a study once and returns what solves its trials."""
+    """A kind of study: `prepare` compiles a study once, given the tables that it reads, and returns what solves its trials."""
 
-    prepare: Callable[[Study], Solver]
+    prepare: Callable[[Study, Mapping[str, Path]], Solver]

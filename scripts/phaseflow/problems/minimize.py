@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import heyoka as hy
@@ -70,7 +71,7 @@ class Objective:
 class Minimizer:
     """Solves the trials of a study that minimises an expression."""
 
-    def __init__(self, study: Study) -> None:
+    def __init__(self, study: Study, _tables: Mapping[str, Path]) -> None:
         self.objective = Objective(study)
         self.start = np.array([variable.start.value for variable in study.variables.values()])
         self.lower, self.upper = (np.array(side) for side in zip(*(v.bounds for v in study.variables.values()), strict=True))

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from phaseflow.expressions.quantity import Quantity
 from phaseflow.settings.base import PLANNED, Count, Formula, Name, Real, Settings, fail
 from phaseflow.settings.sweeps import Sweep
+from phaseflow.settings.systems import System
 
 KINDS = ("linear", "curve", "discover", "network", "forecast", "diffusion")
 
@@ -45,6 +46,7 @@ class Fit(Settings):
     forecast: Annotated[list[str] | None, PLANNED] = Field(None, description="the forecasters to compare")
     diffusion: Annotated[str | None, PLANNED] = Field(None, description="the stochastic system to calibrate")
     to: str = Field(description="the table: `data.<name>`, `simulate.<scenario>` (its members) or `optimize.<study>`")
+    truth: Name | System | None = Field(None, description="the system that made the table, where it is known (default: the scenario's)")
     confidence: Real = Field(Quantity.parse("0.95"), description="the probability that an interval covers")
     response: Annotated[str | None, PLANNED] = Field(None, description="the column that a curve explains")
     start: Annotated[dict[Name, Real] | None, PLANNED] = Field(None, description="where the search for a curve begins")

@@ -12,7 +12,7 @@ from phaseflow.expressions.quantity import Quantity
 from phaseflow.settings.base import PLANNED, Count, Formula, Name, Real, Settings, not_negative, positive
 from phaseflow.settings.sweeps import Sweep, check_axis, check_size, count_values, expand_axis
 from phaseflow.settings.systems import System, check_known
-from phaseflow.sweeps import Axis, Identity
+from phaseflow.sweeps import Axis, Identity, Members, plan_members
 
 SOLVER_AXES = frozenset({"solver.tolerance"})
 _CHUNK_ROWS = 2_000_000
@@ -183,6 +183,10 @@ class Scenario(Settings):
             replicates = expand_axis("replicate", [Quantity.parse(self.ensemble.members)], "count")
             blocks = [[*block, replicates] for block in blocks]
         return blocks
+
+    def lay_out(self) -> Members:
+        """Return the members of a resolved scenario."""
+        return plan_members(self.identify(), self.expand_blocks(), self.chunk or 1)
 
     def check(self, path: KeyPath, systems: Mapping[str, System], known: set[str]) -> list[Mistake]:
         """Check what the types cannot say: names, spans and sizes. `known` also has systems with mistakes of their own."""

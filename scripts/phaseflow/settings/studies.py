@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from phaseflow.errors import KeyPath, Mistake, suggest
-from phaseflow.expressions.quantity import Expression, Quantity
-from phaseflow.expressions.tree import TIME
+from phaseflow.errors import KeyPath, Mistake
+from phaseflow.expressions.quantity import Expression
 from phaseflow.settings.base import PLANNED, Count, Formula, Name, Real, Settings, fail
-from phaseflow.settings.sweeps import Sweep, check_axis, check_size, count_values, expand_axis
-from phaseflow.sweeps import Axis, Identity
+from phaseflow.settings.sweeps import Sweep
 
-# The axes of a sweep over trials: the kind of their values, and the column that they fill.
-AXES: dict[str, tuple[str, str]] = {"algorithm": ("word", "algorithm"), "starts": ("count", "start")}
-PLANNED_AXES = frozenset({"noise", "replicates", "budget"})
 KINDS = ("minimize", "calibrate", "program", "benchmark")
-_ASIDE = frozenset({"algorithm"})
+# What is said of every answer, where it can be (the columns of the table of trials).
+EVIDENCE = ("gap_proven", "gap_known", "gap_best_seen", "kkt_residual", "gradient_error", "feasibility")
 _CHUNK = 200
 _RESERVED_COLUMNS = frozenset(
     {"trial", "start", "algorithm", "status", "value", "evaluations", "gradients", "message"}
@@ -123,12 +118,7 @@ class Study(Settings):
             raise TypeError("this study minimises no expression")
         return self.minimize
 
-    @property
-    def is_random(self) -> bool:
-        """Whether the result depends on the seed."""
-        return any(name == "starts" and count_values(values, "count") > 1 for block in self.sweep or [] for name, values in block.items())
-
-    def resolve(self) -> Study:
+    def with_defaults(self) -> Study:
         """Return the study with defaults filled in."""
         return self.model_copy(update={"chunk": self.chunk or _CHUNK})
 
@@ -136,48 +126,7 @@ class Study(Settings):
         """Return what a chunk's content depends on besides its trials' ids, which stand for their values."""
         return self.model_dump(mode="json", exclude_none=True, exclude={"sweep", "chunk"})
 
-    def identify(self) -> Identity:
-        """Return what the trials of the study are made of."""
-        bounds = ", ".join(f"{name} in [{v.bounds[0]!r}, {v.bounds[1]!r}] from {v.start.value!r}" for name, v in self.variables.items())
-        return Identity(f"minimize {self.objective.text}; {bounds}", {"start": 0, "algorithm": "scipy_lbfgsb"}, _ASIDE)
-
-    def expand_blocks(self) -> list[list[Axis]]:
-        """Return the axes of each block; where no algorithm is named it is scipy_lbfgsb."""
-        blocks = []
-        for block in self.sweep or [{}]:
-            axes = [expand_axis(AXES[name][1], values, AXES[name][0]) for name, values in block.items()]
-            if "algorithm" not in block:
-                axes.append(expand_axis("algorithm", ["scipy_lbfgsb"], "word"))
-            blocks.append(axes)
-        return blocks
-
-    def check(self, path: KeyPath, algorithms: Mapping[str, Any]) -> list[Mistake]:
-        """Check what the types cannot say: names, bounds and algorithms."""
+    def check_names(self, path: KeyPath) -> list[Mistake]:
+        """Check that no variable has the name of a column that every table has."""
         taken = sorted(set(self.variables) & _RESERVED_COLUMNS)
-        mistakes = [Mistake((*path, "variables", name), f"{name!r} is a column of every table: choose another name") for name in taken]
-        if self.minimize is not None:
-            for name in sorted(self.minimize.names - set(self.variables)):
-                hint = "the time has no meaning here" if name == TIME else f"it is not among the variables{suggest(name, self.variables)}"
-                mistakes.append(Mistake((*path, "minimize"), f"{self.minimize.text!r} needs {name!r}: {hint}"))
-            unused = sorted(set(self.variables) - self.minimize.names)
-            mistakes += [Mistake((*path, "variables", name), f"{name!r} does not occur in the expression to minimise") for name in unused]
-        for place, block in enumerate(self.sweep or []):
-            here = (*path, "sweep") if len(self.sweep or []) == 1 else (*path, "sweep", place)
-            mistakes += self._check_block(here, block, algorithms)
-        return mistakes
-
-    def _check_block(self, path: KeyPath, block: dict[str, Any], algorithms: Mapping[str, Any]) -> list[Mistake]:
-        mistakes: list[Mistake] = []
-        for name, values in block.items():
-            if name in PLANNED_AXES:
-                mistakes.append(Mistake((*path, name), f"a sweep over {name!r} is not built yet (built so far: {', '.join(AXES)})"))
-            elif name not in AXES:
-                mistakes.append(Mistake((*path, name), f"{name!r} cannot be swept{suggest(name, AXES)}"))
-            else:
-                mistakes += check_axis((*path, name), values, AXES[name][0])
-        for value in block.get("algorithm", []) if isinstance(block.get("algorithm"), list) else []:
-            if not isinstance(value, Quantity) and value not in algorithms:
-                mistakes.append(Mistake((*path, "algorithm"), f"there is no algorithm {value!r}{suggest(value, algorithms)}"))
-        if not mistakes:
-            mistakes += check_size(path, [count_values(values, AXES[name][0]) for name, values in block.items()])
-        return mistakes
+        return [Mistake((*path, "variables", name), f"{name!r} is a column of every table: choose another name") for name in taken]

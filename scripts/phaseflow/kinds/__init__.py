@@ -1,0 +1,163 @@
+"""Kinds of studies and fits, one plugin each: what a config may say of them, checked before anything runs.
+
+How a kind is computed stands in the plugin of the same name in `problems/` or `models/`; what stands here
+imports no engine, since every process that plans reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from phaseflow.errors import KeyPath, Mistake, suggest
+from phaseflow.expressions.quantity import Quantity
+from phaseflow.plugins import load_plugin
+from phaseflow.settings.fits import Fit
+from phaseflow.settings.scenarios import Scenario
+from phaseflow.settings.studies import Study
+from phaseflow.settings.sweeps import Range, check_axis, check_size, count_values, expand_axis
+from phaseflow.settings.systems import System
+from phaseflow.sweeps import Identity, Members, plan_members
+
+
+@dataclass(frozen=True)
+class Context:
+    """What else the config holds that a study or a fit may refer to.
+
+    Attributes
+    ----------
+    columns : the columns of each table that can be referred to, by `<section>.<name>`.
+    known : the names of all tables, also of those with mistakes of their own.
+    """
+
+    systems: Mapping[str, System]
+    scenarios: Mapping[str, Scenario]
+    columns: Mapping[str, Sequence[str]]
+    known: frozenset[str]
+
+    def check_table(self, path: KeyPath, name: str) -> list[Mistake]:
+        """Check that there is a table of a name."""
+        if name in self.known:
+            return []
+        return [Mistake(path, f"there is no table {name!r}{suggest(name, self.columns)}")]
+
+    def check_columns(self, path: KeyPath, table: str, wanted: Sequence[str] | frozenset[str]) -> list[Mistake]:
+        """Check that a table has columns; one that is not known has been complained of elsewhere."""
+        columns = self.columns.get(table)
+        missing = sorted(set(wanted) - set(columns)) if columns is not None else []
+        return [Mistake(path, f"{table} has no column {name!r}{suggest(name, columns or [])}") for name in missing]
+
+
+@dataclass(frozen=True)
+class AxisKind:
+    """What a sweep over an axis may hold, and what a trial has where it is not swept.
+
+    Attributes
+    ----------
+    column : the name of the column that the axis fills.
+    is_aside : says how to compute, not what: trials that differ in it alone share their random numbers.
+    is_random : its values after the first are drawn at random.
+    """
+
+    values: Literal["number", "word", "count"]
+    column: str
+    base: float | int | str
+    is_aside: bool = False
+    is_random: bool = False
+    allowed: frozenset[str] | None = None
+
+
+@dataclass(frozen=True)
+class StudyKind:
+    """A kind of study.
+
+    Attributes
+    ----------
+    axes : what can be swept, by the name of the axis.
+    define : the canonical text of the problem.
+    columns : the columns that the answer fills.
+    check : the mistakes that types cannot tell.
+    resolve : the study with what it refers to written out.
+    sources : the tables that a trial reads, as `<section>.<name>`.
+    """
+
+    axes: Callable[[Study], Mapping[str, AxisKind]]
+    define: Callable[[Study], str]
+    columns: Callable[[Study], list[str]]
+    check: Callable[[Study, KeyPath, Context], list[Mistake]]
+    resolve: Callable[[Study, Context], Study] = lambda study, _: study
+    sources: Callable[[Study], list[str]] = lambda _: []
+
+
+@dataclass(frozen=True)
+class FitKind:
+    """A kind of fit.
+
+    Attributes
+    ----------
+    check : the mistakes that types cannot tell.
+    resolve : the fit with what it refers to written out.
+    of_scenario : which table is fitted where `to` names a scenario: `members` or `trajectories`.
+    is_random : the result depends on the seed.
+    """
+
+    check: Callable[[Fit, KeyPath, Context], list[Mistake]]
+    resolve: Callable[[Fit, Context], Fit] = lambda fit, _: fit
+    of_scenario: Literal["members", "trajectories"] = "members"
+    is_random: bool = False
+
+
+def load_study_kind(study: Study) -> StudyKind:
+    """Return the kind of a study."""
+    kind: StudyKind = load_plugin("kinds", study.kind)
+    return kind
+
+
+def load_fit_kind(fit: Fit) -> FitKind:
+    """Return the kind of a fit."""
+    kind: FitKind = load_plugin("kinds", fit.kind)
+    return kind
+
+
+def lay_out_trials(study: Study) -> Members:
+    """Return the trials of a resolved study."""
+    kind = load_study_kind(study)
+    axes = kind.axes(study)
+    swept = {name for block in study.sweep or [{}] for name in block}
+    values = {axis.column: axis.base for axis in axes.values()}
+    aside = frozenset(axis.column for axis in axes.values() if axis.is_aside)
+    blocks = [
+        [expand_axis(axes[name].column, values, axes[name].values) for name, values in block.items()] for block in study.sweep or [{}]
+    ]
+    unnamed = [axis for name, axis in axes.items() if name == "algorithm" and name not in swept]
+    always = [expand_axis(axis.column, [str(axis.base)], "word") for axis in unnamed]
+    return plan_members(Identity(kind.define(study), values, aside), [[*block, *always] for block in blocks], study.chunk or 1)
+
+
+def is_random_study(study: Study) -> bool:
+    """Tell whether the result of a study depends on the seed."""
+    axes = load_study_kind(study).axes(study)
+    return any(axes[name].is_random for block in study.sweep or [] for name in block)
+
+
+def check_study(study: Study, path: KeyPath, context: Context) -> list[Mistake]:
+    """Check a study: what its kind checks, and its sweep."""
+    kind = load_study_kind(study)
+    mistakes = kind.check(study, path, context)
+    axes = kind.axes(study)
+    for place, block in enumerate(study.sweep or []):
+        here = (*path, "sweep") if len(study.sweep or []) == 1 else (*path, "sweep", place)
+        found = [mistake for name, values in block.items() for mistake in _check_values((*here, name), name, values, axes)]
+        mistakes += found or check_size(here, [count_values(values, axes[name].values) for name, values in block.items()])
+    return mistakes
+
+
+def _check_values(path: KeyPath, name: str, values: Range | list[Quantity | str], axes: Mapping[str, AxisKind]) -> list[Mistake]:
+    if name not in axes:
+        return [Mistake(path, f"{name!r} cannot be swept{suggest(name, axes)}")]
+    found = check_axis(path, values, axes[name].values)
+    allowed = axes[name].allowed
+    if found or allowed is None or isinstance(values, Range):
+        return found
+    return [Mistake(path, f"there is no {name} {str(v)!r}{suggest(str(v), allowed)}") for v in values if str(v) not in allowed]
