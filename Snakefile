@@ -51,14 +51,17 @@ rule simulate:
     output:
         trajectories="results/chunks/{scenario}/{chunk}.trajectories.parquet",
         members="results/chunks/{scenario}/{chunk}.members.parquet",
-    params:
-        block=lambda w: plan().block("simulate", w.scenario).text,
-        chunk=lambda w: plan().chunks("simulate", w.scenario)[w.chunk],
-        cache="results/timings/compiled",
+        events="results/chunks/{scenario}/{chunk}.events.parquet",
     log:
         "results/logs/simulate/{scenario}/{chunk}.log",
     benchmark:
         "results/timings/simulate/{scenario}/{chunk}.tsv"
+    conda:
+        "envs/phaseflow.yaml"
+    params:
+        block=lambda w: plan().block("simulate", w.scenario).text,
+        chunk=lambda w: plan().chunks("simulate", w.scenario)[w.chunk],
+        cache="results/timings/compiled",
     script:
         "scripts/simulate.py"
 
@@ -68,14 +71,17 @@ rule gather:
         unpack(lambda w: plan().pieces("simulate", w.scenario)),
     output:
         members="results/simulate/{scenario}/members.parquet",
+        events="results/simulate/{scenario}/events.parquet",
         trajectories=directory("results/simulate/{scenario}/trajectories"),
         receipt="results/receipts/simulate/{scenario}.json",
-    params:
-        origin=lambda w: plan().origin("simulate", w.scenario).text,
     log:
         "results/logs/gather/{scenario}.log",
     benchmark:
         "results/timings/gather/{scenario}.tsv"
+    conda:
+        "envs/phaseflow.yaml"
+    params:
+        origin=lambda w: plan().origin("simulate", w.scenario).text,
     script:
         "scripts/gather.py"
 
@@ -86,15 +92,21 @@ rule optimize:
     output:
         trials="results/chunks/{study}/{chunk}.trials.parquet",
         histories="results/chunks/{study}/{chunk}.histories.parquet",
-    params:
-        block=lambda w: plan().block("optimize", w.study).text,
-        chunk=lambda w: plan().chunks("optimize", w.study)[w.chunk],
-        tables=lambda w: {name: str(path) for name, path in plan().reads("optimize", w.study).items()},
-        cache="results/timings/compiled",
+        roots="results/chunks/{study}/{chunk}.roots.parquet",
+        curves="results/chunks/{study}/{chunk}.curves.parquet",
     log:
         "results/logs/optimize/{study}/{chunk}.log",
     benchmark:
         "results/timings/optimize/{study}/{chunk}.tsv"
+    conda:
+        "envs/phaseflow.yaml"
+    params:
+        block=lambda w: plan().block("optimize", w.study).text,
+        chunk=lambda w: plan().chunks("optimize", w.study)[w.chunk],
+        tables=lambda w: {
+            name: str(path) for name, path in plan().reads("optimize", w.study).items()
+        },
+        cache="results/timings/compiled",
     script:
         "scripts/optimize.py"
 
@@ -105,13 +117,17 @@ rule collect:
     output:
         table="results/optimize/{study}.csv",
         histories="results/optimize/{study}/histories.parquet",
+        roots="results/optimize/{study}/roots.parquet",
+        curves="results/optimize/{study}/curves.parquet",
         receipt="results/receipts/optimize/{study}.json",
-    params:
-        origin=lambda w: plan().origin("optimize", w.study).text,
     log:
         "results/logs/collect/{study}.log",
     benchmark:
         "results/timings/collect/{study}.tsv"
+    conda:
+        "envs/phaseflow.yaml"
+    params:
+        origin=lambda w: plan().origin("optimize", w.study).text,
     script:
         "scripts/collect.py"
 
@@ -124,12 +140,14 @@ rule fit:
         statistics="results/fit/{fit}.json",
         rows="results/fit/{fit}.parquet",
         receipt="results/receipts/fit/{fit}.json",
-    params:
-        origin=lambda w: plan().origin("fit", w.fit).text,
     log:
         "results/logs/fit/{fit}.log",
     benchmark:
         "results/timings/fit/{fit}.tsv"
+    conda:
+        "envs/phaseflow.yaml"
+    params:
+        origin=lambda w: plan().origin("fit", w.fit).text,
     script:
         "scripts/fit.py"
 
@@ -139,12 +157,14 @@ rule draw:
         unpack(lambda w: plan().figure_tables(w.piece)),
     output:
         figures=directory("results/chunks/figures/{piece}"),
-    params:
-        origin=lambda w: plan().figure_pieces()[w.piece].text,
     log:
         "results/logs/draw/{piece}.log",
     benchmark:
         "results/timings/draw/{piece}.tsv"
+    conda:
+        "envs/phaseflow.yaml"
+    params:
+        origin=lambda w: plan().figure_pieces()[w.piece].text,
     script:
         "scripts/draw.py"
 
@@ -156,11 +176,13 @@ rule report:
         page="results/report/index.html",
         figures=directory("results/report/figures"),
         receipt="results/receipts/report/index.json",
-    params:
-        origin=lambda w: plan().origin("report", "index").text,
     log:
         "results/logs/report.log",
     benchmark:
         "results/timings/report.tsv"
+    conda:
+        "envs/phaseflow.yaml"
+    params:
+        origin=lambda w: plan().origin("report", "index").text,
     script:
         "scripts/report.py"

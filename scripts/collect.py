@@ -7,12 +7,13 @@ from phaseflow.receipts import Origin, write_receipt
 from phaseflow.trials import collect_trials
 
 
-def collect(origin: str, chunks: dict[str, list[str]], table: str, histories: str, receipt: str) -> None:
-    """Write the table of trials, their histories, and their receipt."""
+def collect(origin: str, chunks: dict[str, list[str]], table: str, histories: str, roots: str, curves: str, receipt: str) -> None:
+    """Write the table of trials, their histories, the roots and curves of the best trial, and their receipt."""
     made_by = Origin.parse(origin)
     pieces = {kind: [Path(file) for file in files] for kind, files in chunks.items()}
-    collect_trials(made_by.block, pieces["trials"], pieces["histories"], Path(table), Path(histories))
-    write_receipt(Path(receipt), made_by, [Path(table), Path(histories)], [file for files in pieces.values() for file in files])
+    outputs = [Path(table), Path(histories), Path(roots), Path(curves)]
+    collect_trials(made_by.block, pieces, *outputs)
+    write_receipt(Path(receipt), made_by, outputs, [file for files in pieces.values() for file in files])
 
 
 if __name__ == "__main__":

@@ -7,12 +7,13 @@ from phaseflow.joblog import keep_log
 from phaseflow.receipts import Origin, write_receipt
 
 
-def gather(origin: str, chunks: dict[str, list[str]], members: str, trajectories: str, receipt: str) -> None:
+def gather(origin: str, chunks: dict[str, list[str]], members: str, events: str, trajectories: str, receipt: str) -> None:
     """Write the table of members, publish the trajectories, and write their receipt."""
     made_by = Origin.parse(origin)
     pieces = {kind: [Path(file) for file in files] for kind, files in chunks.items()}
-    gather_members(made_by.block, pieces["members"], pieces["trajectories"], Path(members), Path(trajectories))
-    write_receipt(Path(receipt), made_by, [Path(members), Path(trajectories)], [file for files in pieces.values() for file in files])
+    outputs = [Path(members), Path(events), Path(trajectories)]
+    gather_members(made_by.block, pieces, *outputs)
+    write_receipt(Path(receipt), made_by, outputs, [file for files in pieces.values() for file in files])
 
 
 if __name__ == "__main__":

@@ -8,10 +8,13 @@ from phaseflow.settings.block import Block
 from phaseflow.trials import solve_chunk
 
 
-def optimize(block: str, chunk: int, tables: dict[str, str], cache: str, trials: str, histories: str) -> None:
-    """Write the rows and the histories of one chunk."""
+def optimize(
+    block: str, chunk: int, tables: dict[str, str], cache: str, trials: str, histories: str, roots: str, curves: str
+) -> None:
+    """Write the rows of one chunk, their histories, and what its best trial has to show."""
     use_cache(Path(cache))
-    solve_chunk(Block.parse(block), chunk, {name: Path(path) for name, path in tables.items()}, Path(trials), Path(histories))
+    read = {name: Path(path) for name, path in tables.items()}
+    solve_chunk(Block.parse(block), chunk, read, Path(trials), Path(histories), Path(roots), Path(curves))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,14 +17,12 @@ from phaseflow.settings.scenarios import Scenario
 from phaseflow.tables import read_parquet, write_parquet
 
 
-def gather_members(
-    block: Block, members_paths: Sequence[Path], trajectories_paths: Sequence[Path], table_path: Path, folder: Path
-) -> None:
-    """Write a scenario's table of members and publish its trajectories.
+def gather_members(block: Block, pieces: Mapping[str, Sequence[Path]], table_path: Path, events_path: Path, folder: Path) -> None:
+    """Write a scenario's tables of members and events and publish its trajectories.
 
     Parameters
     ----------
-    members_paths, trajectories_paths : the files of the plan's chunks.
+    pieces : the files of the plan's chunks by kind: members, events, trajectories.
     folder : what holds the trajectories afterwards, and nothing else: hard links into the pool of chunks.
 
     Raises
@@ -33,9 +31,11 @@ def gather_members(
     """
     scenario = Scenario.model_validate(block.settings)
     members = scenario.lay_out()
-    table = order_rows(pa.concat_tables(read_parquet(path) for path in members_paths), "member", members.ids)
+    table = order_rows(pa.concat_tables(read_parquet(path) for path in pieces["members"]), "member", members.ids)
     write_parquet(table_path, table)
-    publish(trajectories_paths if scenario.keeps_trajectories else [], folder, ".trajectories")
+    events = pa.concat_tables(read_parquet(path) for path in pieces["events"])
+    write_parquet(events_path, sort_rows(events, "member", members.ids), dictionary=("member",))
+    publish(pieces["trajectories"] if scenario.keeps_trajectories else [], folder, ".trajectories")
     for row in pc.value_counts(table["status"]).to_pylist():
         print(f"{block.place}: {row['counts']} members with status {row['values']}")
 
@@ -52,6 +52,12 @@ def order_rows(table: pa.Table, column: str, ids: np.ndarray) -> pa.Table:
     if len(found) != len(ids) or not np.array_equal(found[order], np.sort(ids)):
         raise ResultsError(f"the chunks hold {len(found)} rows that are not the {len(ids)} of the plan: run again")
     return table.take(order[np.searchsorted(found, ids, sorter=order)]).combine_chunks()
+
+
+def sort_rows(table: pa.Table, column: str, ids: np.ndarray) -> pa.Table:
+    """Return a table's rows in the order of ids, rows of the same id in the order they have."""
+    ranks = np.argsort(ids)[np.searchsorted(np.sort(ids), table[column].to_numpy())]
+    return table.take(np.argsort(ranks, kind="stable")).combine_chunks()
 
 
 def publish(files: Sequence[Path], folder: Path, mark: str = "") -> None:

@@ -20,10 +20,25 @@ _SYSTEMS_FOLDER = _FOLDER / "catalogue"
 
 @dataclass(frozen=True)
 class Algorithm:
-    """What an algorithm can use and keep."""
+    """What an algorithm can use and keep.
+
+    Attributes
+    ----------
+    gradient, hessian : it uses the exact first, second derivatives.
+    bounds : it keeps bounds on variables.
+    needs_bounds : it searches a box, so every variable must have both bounds.
+    is_global : it searches for more than the nearest minimum.
+    random : it draws random numbers, from the trial's own stream.
+    least_squares : it needs the single residuals of a sum of squares.
+    """
 
     gradient: bool
     bounds: bool
+    hessian: bool = False
+    needs_bounds: bool = False
+    is_global: bool = False
+    random: bool = False
+    least_squares: bool = False
 
 
 class Catalogue(Mapping[str, System]):
@@ -48,7 +63,7 @@ def _read_system(name: str) -> System:
     try:
         system = System.model_validate(document.data)
     except ValidationError as error:
-        raise ConfigError(path.name, [*document.mistakes, *list_mistakes(error, System, ())], document.lines) from None
+        raise ConfigError(path.name, [*document.mistakes, *list_mistakes(error, System, document.data, ())], document.lines) from None
     if mistakes := [*document.mistakes, *system.check(())]:
         raise ConfigError(path.name, mistakes, document.lines)
     return system

@@ -151,7 +151,7 @@ class _Checker:
         try:
             settings = model.model_validate(entry)
         except ValidationError as error:
-            self.mistakes += list_mistakes(error, model, path)
+            self.mistakes += list_mistakes(error, model, entry, path)
             return None
         planned = list(find_planned(settings, path))
         self.mistakes += planned
@@ -195,8 +195,8 @@ class _Checker:
 
     def _list_names(self) -> frozenset[str]:
         """Return the names of all tables, also of those with mistakes."""
-        sections = {section: self.document.data.get(section) or {} for section in ("data", "simulate", "optimize")}
-        return frozenset(f"{section}.{name}" for section, entries in sections.items() for name in entries)
+        sections = {section: self.document.data.get(section) for section in ("data", "simulate", "optimize")}
+        return frozenset(f"{section}.{name}" for section, names in sections.items() if isinstance(names, dict) for name in names)
 
     def _with_figures(self, config: Config) -> Config:
         if config.report.figures == "auto":
@@ -236,14 +236,15 @@ def list_entries(config: Config) -> dict[str, Mapping[str, Any]]:
 def list_member_columns(scenario: Scenario) -> list[str]:
     """Return the columns of a scenario's members.parquet that a fit may use."""
     swept = list(dict.fromkeys(axis.name for axes in scenario.expand_blocks() for axis in axes))
-    return ["member", *swept, *(f"{state}_0" for state in scenario.definition.equations), "steps", "status_time"]
+    states = list(scenario.definition.equations)
+    return ["member", *swept, *(f"{state}_0" for state in states), "steps", "status_time", *scenario.list_measures()]
 
 
 def list_trial_columns(study: Study) -> list[str]:
     """Return the columns of a study's CSV that a fit may use."""
     kind = load_study_kind(study)
     swept = [kind.axes(study)[name].column for block in study.sweep or [] for name in block]
-    return ["trial", *dict.fromkeys(swept), "value", *kind.columns(study), "evaluations", "gradients", *EVIDENCE]
+    return ["trial", *dict.fromkeys(swept), "value", *kind.columns(study), "evaluations", "gradients", *EVIDENCE, *kind.evidence(study)]
 
 
 def _choose_figures(config: Config) -> Iterator[FigureRequest]:

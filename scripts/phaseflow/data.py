@@ -6,11 +6,12 @@ import csv
 import gzip
 import importlib.util
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from phaseflow.errors import DataError, suggest
+from phaseflow.errors import DataError, shorten, suggest
 from phaseflow.seeds import digest
 
 if TYPE_CHECKING:
@@ -86,6 +87,31 @@ def find_table(file: str | None, dataset: str | None, folder: Path) -> Table:
     if not path.is_file():
         raise ValueError(f"there is no file {str(path)!r} (paths are relative to the config's folder)")
     return Table(path)
+
+
+def check_numbers(table: pd.DataFrame, names: Sequence[str], source: str) -> None:
+    """Check that columns are there and hold finite numbers everywhere.
+
+    Raises
+    ------
+    DataError : names the table and every column that cannot be used.
+    """
+    import numpy as np
+    import pandas as pd
+
+    problems = []
+    for name in names:
+        if name not in table.columns:
+            problems.append(f"{source} has no column {name!r} (it has {', '.join(map(repr, table.columns))})")
+        elif not pd.api.types.is_numeric_dtype(table[name]) or pd.api.types.is_bool_dtype(table[name]):
+            is_text = (pd.to_numeric(table[name], errors="coerce").isna() & table[name].notna()).to_numpy()
+            example = f": row {is_text.argmax() + 1} has {shorten(table[name].iloc[is_text.argmax()])}" if is_text.any() else ""
+            problems.append(f"{source}, column {name!r} does not hold numbers{example}")
+        elif not np.isfinite(table[name].to_numpy(dtype=float, na_value=np.nan)).all():
+            missing = ~np.isfinite(table[name].to_numpy(dtype=float, na_value=np.nan))
+            problems.append(f"{source}, column {name!r} has no finite value in {missing.sum()} rows, first in row {missing.argmax() + 1}")
+    if problems:
+        raise DataError("\n".join(problems))
 
 
 def _find_shipped(dataset: str) -> Path:

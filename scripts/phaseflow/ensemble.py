@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-import heyoka as hy
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from phaseflow.dynamics.fields import Field, make_field
-from phaseflow.dynamics.taylor import ENGINE, Array, Trajectories, integrate
+from phaseflow.engines import Array, Engine, Event, Task, Trajectories, start_trajectories
 from phaseflow.errors import NumericalError
+from phaseflow.measures import Measure
+from phaseflow.plugins import load_plugin
 from phaseflow.seeds import open_stream
 from phaseflow.settings.block import Block
-from phaseflow.settings.scenarios import Scenario
+from phaseflow.settings.scenarios import ENGINES, Scenario
 from phaseflow.sweeps import Int64, Members
-from phaseflow.tables import make_trajectory_schema, open_parquet, write_parquet
+from phaseflow.tables import make_event_schema, make_trajectory_schema, open_parquet, write_parquet
 
 _SLICE_ROWS = 1_000_000
 
 
-def simulate_chunk(block: Block, chunk: int, trajectories_path: Path, members_path: Path) -> None:
-    """Integrate the members of one chunk and write their trajectories and their rows.
+def simulate_chunk(block: Block, chunk: int, trajectories_path: Path, members_path: Path, events_path: Path) -> None:
+    """Integrate the members of one chunk and write their trajectories, their rows and their events.
 
     Parameters
     ----------
@@ -36,18 +37,20 @@ def simulate_chunk(block: Block, chunk: int, trajectories_path: Path, members_pa
     """
     scenario = Scenario.model_validate(block.settings)
     members = scenario.lay_out()
-    places = members.chunks()[chunk]
     runner = _Runner(scenario, members, block.seed or 0)
     rows: list[pa.Table] = []
-    schema = make_trajectory_schema(runner.field.states)
+    events: list[pa.Table] = []
+    schema = make_trajectory_schema(runner.states)
     with open_parquet(trajectories_path, schema, dictionary=("member", "t")) as writer:
-        for part in runner.split(places):
-            initial, trajectories = runner.run(part)
-            rows.append(runner.tabulate_members(part, initial, trajectories))
+        for part in runner.split(members.chunks()[chunk]):
+            task, outcome, measures = runner.run(part)
+            rows.append(runner.tabulate_members(part, task, outcome, measures))
+            events.append(runner.tabulate_events(part, outcome))
             if scenario.keeps_trajectories:
-                writer.write_table(runner.tabulate_trajectories(part, trajectories, schema))
+                writer.write_table(runner.tabulate_trajectories(part, outcome, schema))
     table = pa.concat_tables(rows)
     write_parquet(members_path, table)
+    write_parquet(events_path, pa.concat_tables(events), dictionary=("member",))
     _report_failures(block, table, scenario.on_failure)
 
 
@@ -57,9 +60,16 @@ class _Runner:
     def __init__(self, scenario: Scenario, members: Members, seed: int) -> None:
         self.scenario, self.members, self.seed = scenario, members, seed
         self.system = scenario.definition
-        self.field: Field = make_field(self.system)
+        self.states = list(self.system.equations)
         time = scenario.time
         self.times = np.linspace(time.start.value, time.stop.value, time.samples if scenario.keeps_trajectories and time.samples else 2)
+        self.engine_name = ENGINES[scenario.solver.method or "taylor"]
+        self.engine: Engine = load_plugin("engines", self.engine_name)
+        self.asked = scenario.measure.asked if scenario.measure else {}
+        self.measures: dict[str, Measure] = {name: load_plugin("measures", name) for name in self.asked}
+        self.events: tuple[Event, ...] = tuple(
+            event for name, measure in self.measures.items() for event in measure.locate(self.asked[name], self.system)
+        )
 
     def split(self, places: Int64) -> Iterator[Int64]:
         """Yield parts of a chunk that are small enough to hold in memory."""
@@ -67,32 +77,37 @@ class _Runner:
         for first in range(0, len(places), size):
             yield places[first : first + size]
 
-    def run(self, places: Int64) -> tuple[Array, Trajectories]:
-        """Integrate members; return their initial states and their outcome."""
+    def run(self, places: Int64) -> tuple[Task, Trajectories, dict[str, Array]]:
+        """Integrate and measure members; members that differ in the solver's tolerance are integrated apart."""
+        scenario = self.scenario
         initial, parameters = self._perturb(places), self._find_parameters(places)
-        tolerances = self._find_column("solver.tolerance", self.scenario.solver.tolerance.value, places)
-        shape = (len(places), len(self.times), len(self.field.states))
-        n = len(places)
-        joined = Trajectories(np.empty(shape), np.empty(n, dtype="<U16"), np.empty(n), np.empty(n, dtype=np.int64))
+        streams, transient = self.members.streams[places], scenario.time.transient.value
+        task = Task(self.system, initial, parameters, self.times, transient, scenario.solver, self.seed, streams, self.events)
+        tolerances = self._find_column("solver.tolerance", scenario.solver.tolerance.value, places)
+        outcome = start_trajectories(task)
+        measures: dict[str, Array] = {}
         for tolerance in np.unique(tolerances):
             chosen = np.flatnonzero(tolerances == tolerance)
-            transient, max_steps = self.scenario.time.transient.value, self.scenario.solver.max_steps
-            part = integrate(self.field, initial[chosen], parameters[chosen], self.times, transient, float(tolerance), max_steps)
-            joined.samples[chosen], joined.status[chosen] = part.samples, part.status
-            joined.status_time[chosen], joined.steps[chosen] = part.status_time, part.steps
-        return initial, joined
+            solver = scenario.solver.with_tolerance(float(tolerance))
+            part = replace(task, initial=initial[chosen], parameters=parameters[chosen], streams=streams[chosen], solver=solver)
+            found = self.engine.integrate(part)
+            outcome.fill(chosen, found)
+            for name, measure in self.measures.items():
+                for column, values in measure.measure(self.asked[name], part, found).items():
+                    measures.setdefault(column, np.full(len(places), np.nan))[chosen] = values
+        return task, outcome, measures
 
     def _find_column(self, name: str, value: float, places: Int64) -> Array:
         column = self.members.columns.get(name)
         return np.full(len(places), value) if column is None else np.asarray(column[places], dtype=np.float64)
 
     def _find_parameters(self, places: Int64) -> Array:
-        columns = [self._find_column(name, self.system.parameters[name].value, places) for name in self.field.parameters]
+        columns = [self._find_column(name, self.system.parameters[name].value, places) for name in self.system.parameters]
         return np.stack(columns, axis=1) if columns else np.empty((len(places), 0))
 
     def _perturb(self, places: Int64) -> Array:
         """Return initial states, perturbed by each member's own random numbers: one for each state, used or not."""
-        states = self.field.states
+        states = self.states
         nominal = np.stack([self._find_column(f"initial.{s}", self.system.initial[s].value, places) for s in states], axis=1)
         perturb = self.scenario.ensemble.perturb if self.scenario.ensemble else {}
         if not perturb:
@@ -101,31 +116,43 @@ class _Runner:
         normals = np.stack([open_stream(self.seed, int(s)).standard_normal(len(states)) for s in self.members.streams[places]])
         return nominal + deviations * normals
 
-    def tabulate_members(self, places: Int64, initial: Array, trajectories: Trajectories) -> pa.Table:
-        """Return a row a member: id, swept values, initial state, outcome and evidence."""
+    def tabulate_members(self, places: Int64, task: Task, outcome: Trajectories, measures: dict[str, Array]) -> pa.Table:
+        """Return a row a member: id, swept values, initial state, outcome, evidence and measures."""
         n = len(places)
-        columns: dict[str, object] = {"member": self.members.ids[places]}
+        columns: dict[str, NDArray[np.generic] | pa.Array] = {"member": self.members.ids[places]}
         columns |= {name: column[places] for name, column in self.members.columns.items()}
-        columns |= {f"{state}_0": initial[:, place] for place, state in enumerate(self.field.states)}
+        columns |= {f"{state}_0": task.initial[:, place] for place, state in enumerate(self.states)}
         columns |= {
-            "status": trajectories.status,
-            "status_time": trajectories.status_time,
-            "engine": np.full(n, f"{ENGINE} (heyoka {hy.__version__})"),
-            "steps": trajectories.steps,
+            "status": outcome.status,
+            "status_time": outcome.status_time,
+            "engine": np.full(n, self.scenario.solver.method),
+            "steps": outcome.steps,
             "reliable_until": pa.nulls(n, pa.float64()),
             "reliable_method": np.full(n, self.scenario.certify.method),
             "reliable_censored": pa.nulls(n, pa.bool_()),
         }
+        columns |= {name: pa.array(values, from_pandas=True) for name, values in measures.items()}
         return pa.table({name: pa.array(column) if isinstance(column, np.ndarray) else column for name, column in columns.items()})
 
-    def tabulate_trajectories(self, places: Int64, trajectories: Trajectories, schema: pa.Schema) -> pa.Table:
+    def tabulate_events(self, places: Int64, outcome: Trajectories) -> pa.Table:
+        """Return a row an event, member by member in the order of time."""
+        found = outcome.occurrences
+        columns = [
+            self.members.ids[places][[occurrence.member for occurrence in found]] if found else np.empty(0, dtype=np.int64),
+            [occurrence.event for occurrence in found],
+            [occurrence.time for occurrence in found],
+            *([occurrence.state[place] for occurrence in found] for place in range(len(self.states))),
+        ]
+        return pa.table(columns, schema=make_event_schema(self.states))
+
+    def tabulate_trajectories(self, places: Int64, outcome: Trajectories, schema: pa.Schema) -> pa.Table:
         """Return a row a member and time, up to the time that the member reached."""
         n_times = len(self.times)
-        is_reached = np.tile(self.times, len(places)) <= np.repeat(trajectories.status_time, n_times)
-        is_reached &= np.isfinite(trajectories.samples).all(axis=2).ravel()
+        is_reached = np.tile(self.times, len(places)) <= np.repeat(outcome.status_time, n_times)
+        is_reached &= np.isfinite(outcome.samples).all(axis=2).ravel()
         ids = np.repeat(self.members.ids[places], n_times)[is_reached]
         times = np.tile(self.times, len(places))[is_reached]
-        states = [trajectories.samples[:, :, place].ravel()[is_reached] for place in range(len(self.field.states))]
+        states = [outcome.samples[:, :, place].ravel()[is_reached] for place in range(len(self.states))]
         return pa.table([ids, times, *states], schema=schema)
 
 

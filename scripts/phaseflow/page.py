@@ -25,7 +25,8 @@ from markupsafe import Markup
 
 from phaseflow.assembly import publish
 from phaseflow.errors import ResultsError
-from phaseflow.findings import Finding, find_in_members, find_in_terms, find_in_trials, format_number
+from phaseflow.findings import Finding, Findings, format_number
+from phaseflow.plugins import list_plugins, load_plugin
 from phaseflow.receipts import read_receipt
 from phaseflow.settings.block import Block
 from phaseflow.tables import read_parquet, write_text
@@ -150,13 +151,10 @@ def _complete(entry: Mapping[str, Any], figures: list[dict[str, Any]], checksums
 
 
 def _find(entry: Mapping[str, Any], table: pd.DataFrame, statistics: Mapping[str, Any]) -> list[Finding]:
-    if entry["section"] == "simulate":
-        return find_in_members(entry["settings"], table)
-    if entry["section"] == "optimize":
-        return find_in_trials(entry["kind"], list(entry["settings"].get("variables", {})), table)
-    if entry["kind"] == "linear":
-        return find_in_terms(statistics, table)
-    return [Finding("open", f"No rule says yet what follows from a fit of kind {entry['kind']}.")]
+    if entry["kind"] not in list_plugins("findings"):
+        return [Finding("open", f"No rule says yet what follows from an entry of kind {entry['kind']}.")]
+    findings: Findings = load_plugin("findings", entry["kind"])
+    return findings.find(entry["settings"], table, statistics)
 
 
 def show_table(table: pd.DataFrame) -> ShownTable:

@@ -15,16 +15,18 @@ FIGURES = RESULTS / "report" / "figures"
 LOCK = LOGS / ".lock"
 
 # The files that a chunk consists of, by section.
-PIECES = {"simulate": ("trajectories", "members"), "optimize": ("trials", "histories")}
+PIECES = {"simulate": ("trajectories", "members", "events"), "optimize": ("trials", "histories", "roots", "curves")}
 
 
 def list_tables(section: str, name: str) -> dict[str, Path]:
     """Return the tables of a scenario, a study or a fit."""
     folder = RESULTS / section
     if section == "simulate":
-        return {"members": folder / name / "members.parquet", "trajectories": folder / name / "trajectories"}
+        tables = {kind: folder / name / f"{kind}.parquet" for kind in ("members", "events")}
+        return tables | {"trajectories": folder / name / "trajectories"}
     if section == "optimize":
-        return {"trials": folder / f"{name}.csv", "histories": folder / name / "histories.parquet"}
+        inside = {kind: folder / name / f"{kind}.parquet" for kind in ("histories", "roots", "curves")}
+        return {"trials": folder / f"{name}.csv", **inside}
     return {"terms": folder / f"{name}.csv", "statistics": folder / f"{name}.json", "rows": folder / f"{name}.parquet"}
 
 

@@ -15,7 +15,7 @@ from phaseflow.config import Config, FigureRequest, list_entries
 from phaseflow.figures import Figure
 from phaseflow.kinds import is_random_study, lay_out_trials, load_fit_kind, load_study_kind
 from phaseflow.outline import describe_page
-from phaseflow.plugins import find_plugin_file, load_plugin
+from phaseflow.plugins import find_plugin_file, list_plugins, load_plugin
 from phaseflow.receipts import Origin
 from phaseflow.seeds import digest
 from phaseflow.settings.block import Block
@@ -56,6 +56,10 @@ class Plan:
         """Return the files that a complete run leaves."""
         return [path for final in self.finals() for path in (*paths.list_outputs(*final), paths.find_receipt(*final))]
 
+    def outputs(self, section: str, name: str) -> list[Path]:
+        """Return the files and folders that a final result consists of, without its receipt."""
+        return paths.list_outputs(section, name)
+
     # -- chunks
 
     def block(self, section: str, name: str) -> Block:
@@ -68,9 +72,9 @@ class Plan:
         return _LAY_OUT[section](self.entries[section][name])
 
     def _chunk_code(self, section: str, name: str) -> Code:
-        kind = self.entries[section][name].kind
-        plugins = [find_plugin_file(folder, kind) for folder in ("kinds", "problems")] if section == "optimize" else []
-        return read_code(_CHUNK_SCRIPTS[section], *plugins)
+        settings = self.entries[section][name]
+        used = settings.list_plugins() if section == "simulate" else [("kinds", settings.kind), ("problems", settings.kind)]
+        return read_code(_CHUNK_SCRIPTS[section], *(find_plugin_file(*plugin) for plugin in used))
 
     def _name_chunks(self, section: str, name: str) -> dict[str, int]:
         """Return the chunks of a scenario or study by name, each with its number."""
@@ -175,7 +179,11 @@ class Plan:
         outline = describe_page(self.config, captions)
         inputs = {f"{section}.{name}": self.origin(section, name).key for section, name in self.finals() if section != "report"}
         inputs |= {f"figures.{origin.block.name}": piece for piece, origin in self.figure_pieces().items()}
-        return Origin(Block("report", "index", outline), read_code("report.py", *_list_assets()), inputs)
+        return Origin(Block("report", "index", outline), read_code("report.py", *_list_assets(), *self._list_findings()), inputs)
+
+    def _list_findings(self) -> list[str]:
+        kinds = {entry.kind for entries in self.entries.values() for entry in entries.values()} & set(list_plugins("findings"))
+        return [find_plugin_file("findings", kind) for kind in sorted(kinds)]
 
     def _write_caption(self, request: FigureRequest) -> str:
         if request.caption is not None:

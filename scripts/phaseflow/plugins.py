@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Any
 
 # The folder of each kind of plugin, and the constant that its files export.
-_CONSTANTS = {"figures": "FIGURE", "kinds": "KIND", "models": "MODEL", "problems": "PROBLEM"}
+_CONSTANTS = {
+    "engines": "ENGINE",
+    "figures": "FIGURE",
+    "findings": "FINDINGS",
+    "kinds": "KIND",
+    "measures": "MEASURE",
+    "models": "MODEL",
+    "problems": "PROBLEM",
+}
 
 
 def list_plugins(folder: str) -> list[str]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from phaseflow.data import Table
-from phaseflow.models import Model
+from phaseflow.models import Fitted, Model
 from phaseflow.plugins import load_plugin
+from phaseflow.seeds import hash_text, open_stream
 from phaseflow.settings.block import Block
 from phaseflow.settings.fits import Fit
 from phaseflow.tables import write_csv, write_json, write_whole
@@ -21,9 +25,18 @@ def fit_model(block: Block, table_path: Path, terms_path: Path, statistics_path:
     """
     fit = Fit.model_validate(block.settings)
     model: Model = load_plugin("models", fit.kind)
-    fitted = model.fit(fit, Table(table_path).read(), f"{block.place}: {table_path.name}")
+    # What is compared is no part of the stream's name, so that one more solver changes no other's numbers.
+    stream = int(hash_text(fit.model_dump_json(exclude_none=True, exclude={"sweep"})))
+    fitted: Fitted = model.fit(fit, Table(table_path).read(), f"{block.place}: {table_path}", open_stream(block.seed or 0, stream))
     write_csv(terms_path, {name: fitted.terms[name] for name in fitted.terms})
-    write_json(statistics_path, dict(fitted.statistics))
+    write_json(statistics_path, _drop_undefined(fitted.statistics))
     with write_whole(rows_path) as temporary:
         fitted.rows.to_parquet(temporary, index=False)
     print(f"{block.place}: {len(fitted.terms)} terms fitted to {len(fitted.rows)} rows of {table_path}")
+
+
+def _drop_undefined(value: Any) -> Any:
+    """Return statistics with nothing in the place of NaN and infinity, which JSON does not have."""
+    if isinstance(value, Mapping):
+        return {key: _drop_undefined(item) for key, item in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -104,3 +104,8 @@ def write_json(path: Path, value: Any) -> None:
 def make_trajectory_schema(states: Sequence[str]) -> pa.Schema:
     """Return the schema of trajectories: member, t and the states."""
     return pa.schema([("member", pa.int64()), ("t", pa.float64()), *((state, pa.float64()) for state in states)])
+
+
+def make_event_schema(states: Sequence[str]) -> pa.Schema:
+    """Return the schema of events: member, event, t and the states."""
+    return make_trajectory_schema(states).insert(1, pa.field("event", pa.string()))

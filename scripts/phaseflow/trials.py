@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from phaseflow.assembly import order_rows
 from phaseflow.errors import NumericalError
-from phaseflow.kinds import lay_out_trials, load_study_kind
+from phaseflow.kinds import lay_out_trials, list_problem_columns, load_study_kind
 from phaseflow.plugins import load_plugin
 from phaseflow.problems import Problem, Solution
 from phaseflow.seeds import open_stream
@@ -20,9 +21,25 @@ from phaseflow.settings.studies import EVIDENCE, Study
 from phaseflow.sweeps import Int64, Members
 from phaseflow.tables import read_parquet, write_csv, write_parquet
 
+# What the best trial has to show besides its row. Every study has these tables; they may be empty.
+_SHOWN = {
+    "roots": pa.schema(
+        [
+            ("trial", pa.int64()),
+            *((name, pa.float64()) for name in ("root", "residual", "slope", "enclosure_low", "enclosure_high")),
+            ("method", pa.string()),
+        ]
+    ),
+    "curves": pa.schema(
+        [("trial", pa.int64()), ("curve", pa.string()), *((name, pa.float64()) for name in ("at", "observed", "value"))]
+    ),
+}
 
-def solve_chunk(block: Block, chunk: int, tables: Mapping[str, Path], trials_path: Path, histories_path: Path) -> None:
-    """Solve the trials of one chunk and write their rows and their histories.
+
+def solve_chunk(
+    block: Block, chunk: int, tables: Mapping[str, Path], trials_path: Path, histories_path: Path, roots_path: Path, curves_path: Path
+) -> None:
+    """Solve the trials of one chunk and write their rows, their histories, and what the best of them has to show.
 
     Parameters
     ----------
@@ -38,27 +55,40 @@ def solve_chunk(block: Block, chunk: int, tables: Mapping[str, Path], trials_pat
     trials = lay_out_trials(study)
     problem: Problem = load_plugin("problems", study.kind)
     solve = problem.prepare(study, tables)
-    places = trials.chunks()[chunk]
+    places = np.sort(trials.chunks()[chunk])
     bases = {axis.column: axis.base for axis in load_study_kind(study).axes(study).values()}
     solutions = []
     for place in places:
         values = bases | {name: column[place] for name, column in trials.columns.items()}
         solution = solve(values, open_stream(block.seed or 0, int(trials.streams[place])))
         solutions.append(solution)
-        if solution.status == "failed":
-            text = f"{block.place}: trial {trials.ids[place]} ({_describe(values)}) failed: {solution.message}"
+        if solution.status in ("failed", "infeasible"):
+            text = f"{block.place}: trial {trials.ids[place]} ({_describe(values)}) {solution.status}: {solution.message}"
             print(text)
             if study.on_failure == "stop":
                 raise NumericalError(f"{text}; on_failure is stop")
-    write_parquet(trials_path, _tabulate_trials(study, trials, places, solutions))
+    rows = _tabulate_trials(study, trials, places, solutions)
+    write_parquet(trials_path, rows)
     write_parquet(histories_path, _tabulate_histories(study, trials.ids[places], solutions), dictionary=("trial",))
+    best = _find_best(rows.to_pandas())
+    for name, path in (("roots", roots_path), ("curves", curves_path)):
+        write_parquet(path, _tabulate_shown(_SHOWN[name], int(trials.ids[places[best]]), solutions[best].tables.get(name, {})))
     print(f"{block.place}: {len(places)} trials solved")
 
 
 def collect_trials(
-    block: Block, trials_paths: Sequence[Path], histories_paths: Sequence[Path], table_path: Path, histories_path: Path
+    block: Block,
+    pieces: Mapping[str, Sequence[Path]],
+    table_path: Path,
+    histories_path: Path,
+    roots_path: Path,
+    curves_path: Path,
 ) -> None:
-    """Write a study's table of trials and their histories, in the order of the config.
+    """Write a study's tables, in the order of the config: trials, histories, and what the best trial has to show.
+
+    Parameters
+    ----------
+    pieces : the files of the chunks by kind.
 
     Raises
     ------
@@ -66,12 +96,16 @@ def collect_trials(
     """
     study = Study.model_validate(block.settings)
     trials = lay_out_trials(study)
-    table = order_rows(pa.concat_tables(read_parquet(path) for path in trials_paths), "trial", trials.ids)
-    write_csv(table_path, _complete_evidence(table))
-    histories = pa.concat_tables(read_parquet(path) for path in histories_paths)
+    table = order_rows(pa.concat_tables(read_parquet(path) for path in pieces["trials"]), "trial", trials.ids).to_pandas()
+    write_csv(table_path, _complete_evidence(study, table))
+    histories = pa.concat_tables(read_parquet(path) for path in pieces["histories"])
     rank = np.argsort(trials.ids)[np.searchsorted(np.sort(trials.ids), histories["trial"].to_numpy())]
     order = np.lexsort([histories["evaluation"].to_numpy(), rank])
     write_parquet(histories_path, histories.take(order).combine_chunks(), dictionary=("trial",))
+    best = int(table["trial"].iloc[_find_best(table)])
+    for name, path in (("roots", roots_path), ("curves", curves_path)):
+        shown = pa.concat_tables(read_parquet(piece) for piece in pieces[name])
+        write_parquet(path, shown.filter(pa.array(shown["trial"].to_numpy() == best)).combine_chunks())
 
 
 def _describe(values: dict[str, Any]) -> str:
@@ -79,17 +113,18 @@ def _describe(values: dict[str, Any]) -> str:
 
 
 def _tabulate_trials(study: Study, trials: Members, places: Int64, solutions: list[Solution]) -> pa.Table:
+    kind = load_study_kind(study)
     columns: dict[str, Any] = {"trial": trials.ids[places]}
     columns |= {name: column[places] for name, column in trials.columns.items() if name != "algorithm"}
     columns["algorithm"] = trials.columns["algorithm"][places]
     columns["status"] = [solution.status for solution in solutions]
     columns["value"] = np.array([solution.value for solution in solutions])
     points = np.array([solution.point for solution in solutions])
-    columns |= {name: points[:, place] for place, name in enumerate(load_study_kind(study).columns(study))}
+    columns |= {name: points[:, place] for place, name in enumerate(kind.columns(study))}
     columns["evaluations"] = np.array([len(solution.values) for solution in solutions])
     columns["gradients"] = np.array([solution.gradients for solution in solutions])
     columns["message"] = [solution.message for solution in solutions]
-    for name in EVIDENCE:
+    for name in (*EVIDENCE, *kind.evidence(study)):
         columns[name] = pa.array([solution.evidence.get(name) for solution in solutions], type=pa.float64())
     return pa.table(columns)
 
@@ -106,13 +141,29 @@ def _tabulate_histories(study: Study, ids: Int64, solutions: list[Solution]) -> 
     return pa.table(columns | {name: points[:, place] for place, name in enumerate(load_study_kind(study).columns(study))})
 
 
-def _complete_evidence(table: pa.Table) -> dict[str, Any]:
+def _tabulate_shown(schema: pa.Schema, trial: int, columns: Mapping[str, Sequence[Any]]) -> pa.Table:
+    """Return rows of one trial; none where it has none to show."""
+    n_rows = len(next(iter(columns.values()), ()))
+    filled = {"trial": [trial] * n_rows} | dict(columns)
+    return pa.table({name: pa.array(filled.get(name, []), type=schema.field(name).type) for name in schema.names}, schema=schema)
+
+
+def _is_answer(table: pd.DataFrame) -> pd.Series[bool]:
+    return table["status"].isin(["converged", "stopped"]) & table["value"].notna() & (table["feasibility"] <= 0)
+
+
+def _find_best(table: pd.DataFrame) -> int:
+    """Return the place of the row with the least value among answers, the first of equals; 0 where there is no answer."""
+    return int(np.argmin(table["value"].where(_is_answer(table), np.inf).to_numpy()))
+
+
+def _complete_evidence(study: Study, table: pd.DataFrame) -> dict[str, Any]:
     """Return the table's columns with what only the whole study can tell."""
-    columns: dict[str, Any] = {name: table[name].to_pandas() for name in table.column_names}
-    values = columns["value"]
-    is_answer = (columns["status"] != "failed") & (columns["feasibility"] <= 0)
-    best = values[is_answer].min() if is_answer.any() else np.nan
-    columns["gap_best_seen"] = values - best
+    answers = table["value"].where(_is_answer(table))
+    same = list_problem_columns(study)
+    best = answers.groupby([table[name] for name in same], dropna=False).transform("min") if same else answers.min()
+    columns: dict[str, Any] = {name: table[name] for name in table.columns}
+    columns["gap_best_seen"] = table["value"] - best
     columns["certificate"] = "none"
     columns["certificate_reason"] = "certificates are not built yet"
     return columns

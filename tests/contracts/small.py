@@ -15,7 +15,9 @@ data: {longley: {dataset: statsmodels.longley}}
 simulate:
   pair: {system: lorenz63, time: {stop: 2, samples: 11}, ensemble: {members: 3, perturb: {x: 0.1}}}
   plane: {system: van_der_pol, time: {stop: 2, samples: 11}}
-  many: {system: lorenz63, time: {stop: 1}, sweep: {rho: {start: 1, stop: 30, count: 20}}, chunk: 4}
+  many: {system: lorenz63, time: {stop: 20}, sweep: {rho: {start: 1, stop: 30, count: 20}}, measure: {extrema: z, lyapunov: all}, chunk: 4}
+  stiff: {system: robertson, time: {stop: 40, samples: 11}, solver: {method: LSODA}}
+  stock: {system: geometric_brownian_motion, time: {stop: 1, samples: 11}, ensemble: {members: 5}}
 optimize:
   valley:
     minimize: (1 - a)**2 + 100*(b - a**2)**2
@@ -36,17 +38,14 @@ def make_tables(plan: Plan, folder: Path) -> None:
         for name in plan.entries[section]:
             block = plan.block(section, name)
             pieces = {kind: [folder / path for path in files] for kind, files in plan.pieces(section, name).items()}
-            first, second = pieces.values()
-            for number, files in enumerate(zip(first, second, strict=True)):
+            tables = {table: path if path.is_absolute() else folder / path for table, path in plan.reads(section, name).items()}
+            for number, files in enumerate(zip(*pieces.values(), strict=True)):
                 for file in files:
                     file.parent.mkdir(parents=True, exist_ok=True)
-                work(block, number, *([{}] if section == "optimize" else []), *files)
+                work(block, number, *([tables] if section == "optimize" else []), *files)
             outputs = [folder / path for path in list_tables(section, name).values()]
-            if section == "simulate":
-                gather(block, pieces["members"], pieces["trajectories"], *outputs)
-            else:
-                gather(block, first, second, *outputs)
-    for name in plan.entries["fit"]:
+            gather(block, pieces, *outputs)
+    for name in plan.entries.get("fit", {}):
         source = next(iter(plan.reads("fit", name).values()))
         outputs = [folder / path for path in list_tables("fit", name).values()]
         fit_model(plan.block("fit", name), source if source.is_absolute() else folder / source, *outputs)

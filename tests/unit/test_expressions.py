@@ -113,6 +113,7 @@ HOSTILE = (
 hostile_texts = st.one_of(
     st.text(max_size=60),
     st.text(alphabet="xyz0189.eE+-*/(), <>=!_", max_size=40),
+    st.text(alphabet="12.+-*", min_size=1, max_size=4),
     st.lists(st.sampled_from(HOSTILE), max_size=12).map("".join),
     st.lists(st.sampled_from(HOSTILE), max_size=8).map(" ".join),
 )
@@ -122,7 +123,7 @@ hostile_texts = st.one_of(
 def test_no_text_runs_anything_or_raises_anything_but_valueerror(read: Callable[[object], Expression], canary: list[str]) -> None:
     outcomes = {"accepted": 0, "refused": 0}
 
-    @settings(FIXED, max_examples=1_500)
+    @settings(FIXED, max_examples=1_000)
     @given(text=hostile_texts)
     def check(text: str) -> None:
         value, events = watch(lambda: read(text))

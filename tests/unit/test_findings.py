@@ -5,9 +5,22 @@ import math
 import pandas as pd
 import pytest
 
-from phaseflow.findings import find_in_members, find_in_terms, find_in_trials, format_number, join_names
+from phaseflow.findings import format_number, join_names
+from phaseflow.plugins import load_plugin
 
 SETTINGS = {"time": {"stop": "40"}, "solver": {"method": "taylor", "tolerance": "1e-12"}, "certify": {"method": "none"}}
+
+
+def find_in_members(settings, members):
+    return load_plugin("findings", "trajectories").find(settings, members, {})
+
+
+def find_in_trials(variables, trials):
+    return load_plugin("findings", "minimize").find({"variables": dict.fromkeys(variables)}, trials, {})
+
+
+def find_in_terms(statistics, terms):
+    return load_plugin("findings", "linear").find({}, terms, statistics)
 
 
 def make_members(statuses, **columns):
@@ -68,7 +81,7 @@ def test_reliable_times_are_reported_by_the_least_of_them():
     "findings",
     [
         find_in_members(SETTINGS, make_members([])),
-        find_in_trials("minimize", ["x"], make_trials([], [])),
+        find_in_trials(["x"], make_trials([], [])),
         find_in_terms({}, make_terms([], [])),
     ],
 )
@@ -78,7 +91,7 @@ def test_an_empty_table_says_nothing(findings):
 
 
 def test_the_least_value_is_counted_within_the_stated_agreement_and_nothing_proves_it():
-    findings = find_in_trials("minimize", ["x"], make_trials([1.0, 1.0 + 5e-9, 1.0 + 5e-8, 7.0], ["converged"] * 4))
+    findings = find_in_trials(["x"], make_trials([1.0, 1.0 + 5e-9, 1.0 + 5e-8, 7.0], ["converged"] * 4))
     assert list_standings(findings) == ["supported", "open"]
     assert findings[0].claim == "The least value seen is 1, reached by 2 of 4 trials."
     assert "to within 1e−8" in findings[0].evidence
@@ -87,19 +100,19 @@ def test_the_least_value_is_counted_within_the_stated_agreement_and_nothing_prov
 
 
 def test_agreement_is_relative_for_large_values():
-    claim = find_in_trials("minimize", [], make_trials([1e6, 1e6 + 1e-3], ["converged"] * 2))[0].claim
+    claim = find_in_trials([], make_trials([1e6, 1e6 + 1e-3], ["converged"] * 2))[0].claim
     assert claim.endswith("reached by 2 of 2 trials.")
 
 
 def test_a_least_value_that_no_converged_trial_reached_is_open():
-    findings = find_in_trials("minimize", ["x"], make_trials([1.0, 2.0], ["stopped", "converged"]))
+    findings = find_in_trials(["x"], make_trials([1.0, 2.0], ["stopped", "converged"]))
     assert list_standings(findings) == ["open", "open", "open"]
     assert "none of them converged, so it may lie lower" in findings[0].claim
     assert findings[2].claim == "1 of 2 trials stopped before they converged."
 
 
 def test_failed_trials_alone_name_no_value():
-    findings = find_in_trials("minimize", ["x"], make_trials([math.nan] * 3, ["failed"] * 3))
+    findings = find_in_trials(["x"], make_trials([math.nan] * 3, ["failed"] * 3))
     assert list_standings(findings) == ["open", "failed"]
     assert "no least value can be named" in findings[0].claim
     assert findings[1].evidence == "3 × “why”."
@@ -107,33 +120,28 @@ def test_failed_trials_alone_name_no_value():
 
 def test_values_of_failed_infinite_and_infeasible_trials_do_not_count():
     trials = make_trials([-9.0, -math.inf, -5.0, 2.0], ["failed"] + ["converged"] * 3, feasibility=[0.0, 0.0, 0.1, 0.0])
-    assert "The least value seen is 2, reached by 1 of 4 trials." in join_claims(find_in_trials("minimize", ["x"], trials))
+    assert "The least value seen is 2, reached by 1 of 4 trials." in join_claims(find_in_trials(["x"], trials))
 
 
 def test_unknown_feasibility_supports_no_least_value():
     trials = make_trials([1.0], ["converged"], feasibility=math.nan)
-    assert "no least value" in find_in_trials("minimize", ["x"], trials)[0].claim
+    assert "no least value" in find_in_trials(["x"], trials)[0].claim
 
 
 def test_certificates_and_proven_gaps_support_the_claim():
     exact = make_trials([1.0, 1.0], ["converged"] * 2, certificate=["exact_optimal", "none"])
-    assert find_in_trials("minimize", ["x"], exact)[1].claim == "It is proven to be the least possible."
+    assert find_in_trials(["x"], exact)[1].claim == "It is proven to be the least possible."
     gap = make_trials([1.0], ["converged"], gap_proven=0.25)
-    assert "at most 0.25 above the least possible" in find_in_trials("minimize", ["x"], gap)[1].claim
+    assert "at most 0.25 above the least possible" in find_in_trials(["x"], gap)[1].claim
 
 
 def test_a_certificate_of_another_trial_or_of_a_local_minimum_proves_nothing_global():
     other = make_trials([1.0, 5.0], ["converged"] * 2, certificate=["none", "exact_optimal"])
     local = make_trials([1.0], ["converged"], certificate="unique_minimum")
     for trials in (other, local):
-        assert find_in_trials("minimize", ["x"], trials)[1].standing == "open"
-    assert "unique_minimum for 1" in find_in_trials("minimize", ["x"], local)[1].evidence
+        assert find_in_trials(["x"], trials)[1].standing == "open"
+    assert "unique_minimum for 1" in find_in_trials(["x"], local)[1].evidence
 
-
-def test_studies_without_rules_only_count_their_statuses():
-    findings = find_in_trials("calibrate", [], make_trials([1.0, 2.0], ["converged", "failed"]))
-    assert list_standings(findings) == ["open"]
-    assert findings[0].evidence == "Status: 1 converged, 1 failed."
 
 
 def test_coefficients_are_told_apart_by_their_intervals():
@@ -188,3 +196,18 @@ def test_long_lists_of_names_are_cut():
     assert join_names(["a"]) == "a"
     assert join_names(["a", "b", "c"]) == "a, b and c"
     assert join_names(["a", "b", "c"], limit=1) == "a and 2 more"
+
+
+def test_chaos_is_claimed_only_beyond_two_standard_errors():
+    members = make_members(["ok"] * 4, lyapunov_1=[0.9, -0.5, 0.01, math.nan], lyapunov_1_se=[0.02, 0.01, 0.02, math.nan])
+    claims = join_claims(find_in_members(SETTINGS, members))
+    assert "Neighbours part exponentially in 1 of 4 members." in claims
+    assert "They meet in 1 of 4 members." in claims
+    assert "2 of 4 members leave it open" in claims
+
+
+def test_a_stochastic_path_is_not_asked_how_long_it_is_the_solution():
+    settings = {**SETTINGS, "system": {"noise": {"x": {"W": "1"}}}}
+    finding = find_in_members(settings, make_members(["ok"]))[-1]
+    assert finding.standing == "open"
+    assert "sample paths" in finding.claim

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from phaseflow.catalogues import Catalogue
-from phaseflow.dynamics.fields import make_field
-from phaseflow.dynamics.taylor import BATCH, integrate
+from phaseflow.engines import Task
+from phaseflow.engines.taylor import BATCH
+from phaseflow.engines.taylor import integrate as run
+from phaseflow.settings.scenarios import Solver
 from phaseflow.settings.systems import System
 
 MANY_STEPS = 1_000_000
@@ -17,7 +19,13 @@ MANY_STEPS = 1_000_000
 def start(system, n_members=1):
     initial = np.array([[quantity.value for quantity in system.initial.values()]] * n_members)
     parameters = np.array([[quantity.value for quantity in system.parameters.values()]] * n_members)
-    return make_field(system), initial, parameters
+    return system, initial, parameters
+
+
+def integrate(system, initial, parameters, times, transient, tolerance, max_steps):
+    solver = Solver.model_validate({"tolerance": tolerance, "max_steps": max_steps})
+    streams = np.zeros(len(initial), dtype=np.uint64)
+    return run(Task(system, initial, parameters, times, transient, solver, 0, streams))
 
 
 def test_lorenz63_agrees_with_the_published_digits():
@@ -86,7 +94,7 @@ def test_a_member_is_the_same_in_any_company(n_members):
 
 def test_a_member_that_blows_up_harms_no_other():
     system = System.model_validate({"equations": {"x": "a*x**2"}, "parameters": {"a": 1}, "initial": {"x": 1}})
-    field = make_field(system)
+    field = system
     rates = np.array([-1.0, 4.0, 0.2, 1.0, 0.1, -3.0, 2.0, 0.3, 0.4, 5.0, -2.0])
     initial, times = np.ones((len(rates), 1)), np.linspace(0, 2, 9)
     result = integrate(field, initial, rates[:, None], times, 0.0, 1e-13, MANY_STEPS)

@@ -104,7 +104,7 @@ def source(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("source") / "phaseflow"
     folder.mkdir()
     shutil.copy(ROOT / "Snakefile", folder)
-    for name in ("scripts", "profiles"):
+    for name in ("scripts", "profiles", "envs"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     return folder
 

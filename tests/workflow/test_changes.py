@@ -7,7 +7,7 @@ import pytest
 
 PAGE = {"report": 1}
 WIDE = {"gather": 1, "fit": 1, "draw": 1, "report": 1}
-TAYLOR = "scripts/phaseflow/dynamics/taylor.py"
+TAYLOR = "scripts/phaseflow/engines/taylor.py"
 
 
 def change_text(old, new, file="config.yaml"):
@@ -91,6 +91,7 @@ CHANGES = {
         append("scripts/phaseflow/problems/minimize.py"),
         {"optimize": 1, "collect": 1, "draw": 1, "report": 1},
     ),
+    "an engine that no job names": (append("scripts/phaseflow/engines/scipy_ivp.py"), {}),
     "touched files": (touch("config.yaml", "scripts/*.py", TAYLOR, "results/chunks/*/*", "results/simulate/*/*", "results/fit/*"), {}),
     "a deleted table": (remove("results/simulate/wide/members.parquet"), WIDE),
     "a deleted page": (remove("results/report/index.html"), PAGE),

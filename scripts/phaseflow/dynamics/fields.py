@@ -8,6 +8,7 @@ from typing import Any
 import heyoka as hy
 
 from phaseflow.expressions.compiled import to_heyoka
+from phaseflow.expressions.quantity import Expression
 from phaseflow.expressions.tree import TIME
 from phaseflow.settings.systems import System
 
@@ -20,11 +21,17 @@ class Field:
     ----------
     states, parameters : their names, in the order of the system's definition.
     equations : for each state heyoka's variable and its time derivative; parameter k is `par[k]`.
+    names : heyoka's expression for each name.
     """
 
     states: tuple[str, ...]
     parameters: tuple[str, ...]
     equations: list[tuple[Any, Any]]
+    names: dict[str, Any]
+
+    def translate(self, expression: Expression) -> Any:
+        """Return an expression of states, parameters and time as heyoka's."""
+        return to_heyoka(expression.tree, self.names)
 
 
 def make_field(system: System) -> Field:
@@ -33,4 +40,4 @@ def make_field(system: System) -> Field:
     variables = dict(zip(states, hy.make_vars(*states) if len(states) > 1 else [hy.make_vars(*states)], strict=True))
     names = {**variables, **{name: hy.par[place] for place, name in enumerate(parameters)}, TIME: hy.time}
     equations = [(variables[state], to_heyoka(formula.tree, names)) for state, formula in system.equations.items()]
-    return Field(states, parameters, equations)
+    return Field(states, parameters, equations, names)

@@ -21,7 +21,7 @@ class Options(Settings):
 
 def suits(scenario: Scenario) -> bool:
     """Tell whether there is a plane to draw in and something to draw."""
-    return scenario.keeps_trajectories and len(scenario.definition.equations) >= 2
+    return scenario.keeps_trajectories and len(scenario.definition.equations) >= 2 and not scenario.definition.noise
 
 
 def prepare(source: Source, options: Options) -> pd.DataFrame:

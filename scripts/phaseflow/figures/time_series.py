@@ -20,8 +20,8 @@ class Options(Settings):
 
 
 def suits(scenario: Scenario) -> bool:
-    """Tell whether there are trajectories."""
-    return scenario.keeps_trajectories
+    """Tell whether there are trajectories that single curves can show."""
+    return scenario.keeps_trajectories and not scenario.definition.noise
 
 
 def prepare(source: Source, options: Options) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from phaseflow.catalogues import read_algorithms
 from phaseflow.errors import KeyPath, Mistake, suggest
 from phaseflow.expressions.quantity import Quantity
 from phaseflow.plugins import load_plugin
@@ -42,11 +43,31 @@ class Context:
             return []
         return [Mistake(path, f"there is no table {name!r}{suggest(name, self.columns)}")]
 
-    def check_columns(self, path: KeyPath, table: str, wanted: Sequence[str] | frozenset[str]) -> list[Mistake]:
+    def list_columns(self, table: str, of_scenario: Literal["members", "trajectories"] = "members") -> Sequence[str] | None:
+        """Return the columns of a table, where it is known; `of_scenario` tells which table of a scenario is meant."""
+        section, _, name = table.partition(".")
+        if section == "simulate" and of_scenario == "trajectories" and name in self.scenarios:
+            return ["member", "t", *self.scenarios[name].definition.equations]
+        return self.columns.get(table)
+
+    def check_columns(
+        self,
+        path: KeyPath,
+        table: str,
+        wanted: Sequence[str] | frozenset[str],
+        of_scenario: Literal["members", "trajectories"] = "members",
+    ) -> list[Mistake]:
         """Check that a table has columns; one that is not known has been complained of elsewhere."""
-        columns = self.columns.get(table)
+        columns = self.list_columns(table, of_scenario)
         missing = sorted(set(wanted) - set(columns)) if columns is not None else []
         return [Mistake(path, f"{table} has no column {name!r}{suggest(name, columns or [])}") for name in missing]
+
+    def check_kept(self, path: KeyPath, table: str) -> list[Mistake]:
+        """Check that a table that is a scenario's keeps its trajectories."""
+        section, _, name = table.partition(".")
+        if section != "simulate" or name not in self.scenarios or self.scenarios[name].keeps_trajectories:
+            return []
+        return [Mistake(path, f"{table} keeps no trajectories: give it time.samples, and leave out keep: none")]
 
 
 @dataclass(frozen=True)
@@ -77,6 +98,7 @@ class StudyKind:
     axes : what can be swept, by the name of the axis.
     define : the canonical text of the problem.
     columns : the columns that the answer fills.
+    evidence : the columns of evidence that answers of this kind alone have.
     check : the mistakes that types cannot tell.
     resolve : the study with what it refers to written out.
     sources : the tables that a trial reads, as `<section>.<name>`.
@@ -88,6 +110,7 @@ class StudyKind:
     check: Callable[[Study, KeyPath, Context], list[Mistake]]
     resolve: Callable[[Study, Context], Study] = lambda study, _: study
     sources: Callable[[Study], list[str]] = lambda _: []
+    evidence: Callable[[Study], list[str]] = lambda _: []
 
 
 @dataclass(frozen=True)
@@ -136,9 +159,26 @@ def lay_out_trials(study: Study) -> Members:
 
 
 def is_random_study(study: Study) -> bool:
-    """Tell whether the result of a study depends on the seed."""
+    """Tell whether the result of a study depends on the seed: by its axes, or by an algorithm that draws random numbers."""
+    axes, algorithms = load_study_kind(study).axes(study), read_algorithms()
+    names = set(list_algorithms(study))
+    return any(axes[name].is_random for block in study.sweep or [] for name in block) or any(
+        algorithm.random for name, algorithm in algorithms.items() if name in names
+    )
+
+
+def list_algorithms(study: Study) -> list[str]:
+    """Return the names of the algorithms that a study is to run, each once, also those that do not exist."""
+    axes, blocks = load_study_kind(study).axes(study), study.sweep or [{}]
+    named = [block.get("algorithm", [axes["algorithm"].base] if "algorithm" in axes else []) for block in blocks]
+    return list(dict.fromkeys(str(value) for values in named if not isinstance(values, Range) for value in values))
+
+
+def list_problem_columns(study: Study) -> list[str]:
+    """Return the columns of a study's sweep that tell one problem from another; trials that agree in them can be compared by value."""
     axes = load_study_kind(study).axes(study)
-    return any(axes[name].is_random for block in study.sweep or [] for name in block)
+    swept = [axes[name] for block in study.sweep or [] for name in block]
+    return list(dict.fromkeys(axis.column for axis in swept if not axis.is_aside))
 
 
 def check_study(study: Study, path: KeyPath, context: Context) -> list[Mistake]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from phaseflow.catalogues import read_algorithms
+import numpy as np
+
+from phaseflow.catalogues import Algorithm, read_algorithms
 from phaseflow.errors import KeyPath, Mistake, suggest
 from phaseflow.expressions.tree import TIME
-from phaseflow.kinds import AxisKind, Context, StudyKind
+from phaseflow.kinds import AxisKind, Context, StudyKind, list_algorithms
 from phaseflow.settings.studies import Study
 
 DEFAULT_ALGORITHM = "scipy_lbfgsb"
@@ -15,9 +17,10 @@ DEFAULT_ALGORITHM = "scipy_lbfgsb"
 
 def list_axes(_study: Study) -> Mapping[str, AxisKind]:
     """Return what can be swept."""
+    allowed = frozenset(name for name, algorithm in read_algorithms().items() if not algorithm.least_squares)
     return {
-        "starts": AxisKind("count", "start", 0, is_random=True),
-        "algorithm": AxisKind("word", "algorithm", DEFAULT_ALGORITHM, is_aside=True, allowed=frozenset(read_algorithms())),
+        "starts": AxisKind("count", "start", 0, is_aside=True, is_random=True),
+        "algorithm": AxisKind("word", "algorithm", DEFAULT_ALGORITHM, is_aside=True, allowed=allowed),
     }
 
 
@@ -28,27 +31,46 @@ def define(study: Study) -> str:
 
 
 def check(study: Study, path: KeyPath, _context: Context) -> list[Mistake]:
-    """Check the names of the variables and what the algorithms can keep."""
+    """Check the names of the variables, what the algorithms can keep, and what the search for roots needs."""
     mistakes = []
     for name in sorted(study.objective.names - set(study.variables)):
         hint = "the time has no meaning here" if name == TIME else f"it is not among the variables{suggest(name, study.variables)}"
         mistakes.append(Mistake((*path, "minimize"), f"{study.objective.text!r} needs {name!r}: {hint}"))
     unused = sorted(set(study.variables) - study.objective.names)
     mistakes += [Mistake((*path, "variables", name), f"{name!r} does not occur in the expression to minimise") for name in unused]
-    return mistakes + check_bounds(study, path)
+    bounds = {name: variable.bounds for name, variable in study.variables.items()}
+    return mistakes + check_bounds(study, path, bounds) + _check_roots(study, path, bounds)
 
 
-def check_bounds(study: Study, path: KeyPath) -> list[Mistake]:
-    """Check that every algorithm of a study with bounds keeps bounds."""
-    bounded = [name for name, variable in study.variables.items() if variable.lower or variable.upper]
+def check_bounds(study: Study, path: KeyPath, bounds: Mapping[str, tuple[float, float]]) -> list[Mistake]:
+    """Check that every algorithm of a study keeps the bounds that there are, and has those that it needs."""
+    bounded = [name for name, sides in bounds.items() if np.isfinite(sides).any()]
+    unboxed = [name for name, sides in bounds.items() if not np.isfinite(sides).all()]
+    here = (*path, "sweep", "algorithm")
+    mistakes = []
+    careless = _name(study, lambda algorithm: not algorithm.bounds)
+    if bounded and careless:
+        keeping = ", ".join(name for name, algorithm in read_algorithms().items() if algorithm.bounds and not algorithm.least_squares)
+        mistakes.append(Mistake(here, f"{careless} cannot keep the bounds of {', '.join(bounded)} (these can: {keeping})"))
+    searching = _name(study, lambda algorithm: algorithm.needs_bounds)
+    if unboxed and searching:
+        mistakes.append(Mistake(here, f"{searching} searches a box: give {', '.join(unboxed)} both a lower and an upper bound"))
+    return mistakes
+
+
+def _name(study: Study, is_meant: Callable[[Algorithm], bool]) -> str:
+    """Return the names of a study's algorithms that are meant, as a list in words."""
     algorithms = read_algorithms()
-    used = {str(value) for block in study.sweep or [] for value in block.get("algorithm", [])}  # type: ignore[union-attr]
-    careless = sorted(name for name in used if name in algorithms and not algorithms[name].bounds)
-    if not bounded or not careless:
+    return ", ".join(name for name in sorted(list_algorithms(study)) if name in algorithms and is_meant(algorithms[name]))
+
+
+def _check_roots(study: Study, path: KeyPath, bounds: Mapping[str, tuple[float, float]]) -> list[Mistake]:
+    if study.roots is None:
         return []
-    keeping = ", ".join(name for name, algorithm in algorithms.items() if algorithm.bounds)
-    text = f"{', '.join(careless)} cannot keep the bounds of {', '.join(bounded)} (these can: {keeping})"
-    return [Mistake((*path, "sweep", "algorithm"), text)]
+    if len(bounds) != 1:
+        return [Mistake((*path, "roots"), f"roots are searched for a function of one variable; this one has {len(bounds)}")]
+    unboxed = [name for name, sides in bounds.items() if not np.isfinite(sides).all()]
+    return [Mistake((*path, "variables", name), "roots are searched between a lower and an upper bound: give both") for name in unboxed]
 
 
-KIND = StudyKind(list_axes, define, lambda study: list(study.variables), check)
+KIND = StudyKind(list_axes, define, lambda study: list(study.variables), check, evidence=lambda _: ["least_curvature"])

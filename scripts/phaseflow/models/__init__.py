@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from phaseflow.settings.fits import Fit
@@ -18,8 +19,8 @@ class Fitted:
     Attributes
     ----------
     terms : a row a term: term, estimate, std_error, ci_low, ci_high, certified_digits, ...
-    statistics : what describes the fit as a whole.
-    rows : a row an observation: row, response, fitted, residual.
+    statistics : what describes the fit as a whole; a value that is not finite counts as none.
+    rows : what figures draw, a row an observation or a prediction: row, response, fitted, residual, ...
     """
 
     terms: pd.DataFrame
@@ -29,6 +30,6 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Model:
-    """A kind of fit. `fit` takes the settings, the table and its name for messages."""
+    """A kind of fit. `fit` takes the settings, the table, its name for messages, and the source of random numbers."""
 
-    fit: Callable[[Fit, pd.DataFrame, str], Fitted]
+    fit: Callable[[Fit, pd.DataFrame, str, np.random.Generator], Fitted]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,11 +19,13 @@ class Solution:
 
     Attributes
     ----------
-    status : converged (the algorithm says so), stopped (by a limit of its own), failed (see the message).
+    status : converged (the algorithm says so), stopped (by a limit of its own), failed (see the message),
+        infeasible (there is no answer that keeps the constraints).
     value, point : the algorithm's answer; where it failed, the best that it saw, NaN where it saw none.
     evidence : what can be said about the answer, by column.
     values : shape (evaluations,), the value of each evaluation in its order.
     points : shape (evaluations, n_variables), where.
+    tables : what else there is to show if this is the best trial: rows of `roots` or `curves`, by table and column.
     """
 
     status: str
@@ -34,6 +36,7 @@ class Solution:
     evidence: Mapping[str, float]
     values: NDArray[np.float64]
     points: NDArray[np.float64]
+    tables: Mapping[str, Mapping[str, Sequence[Any]]] = field(default_factory=dict)
 
 
 class Solver(Protocol):

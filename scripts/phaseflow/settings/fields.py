@@ -42,13 +42,33 @@ def find_planned(settings: Settings, path: KeyPath) -> Iterator[Mistake]:
             yield from find_planned(value, (*path, key))
 
 
-def list_mistakes(error: ValidationError, model: type[Settings], path: KeyPath) -> list[Mistake]:
-    """Turn pydantic's errors into mistakes that say what stands there and what may."""
+def list_mistakes(error: ValidationError, model: type[Settings], entry: Any, path: KeyPath) -> list[Mistake]:
+    """Turn pydantic's errors into mistakes that say what stands there and what may.
+
+    Parameters
+    ----------
+    entry : the data that was validated, as it was written.
+    path : where it stands.
+    """
     mistakes = []
     for item in error.errors(include_url=False):
-        here = tuple(key for key in item["loc"] if not str(key).startswith("<") and key != "[key]")
+        here = _find_written(entry, [key for key in item["loc"] if not str(key).startswith("<") and key != "[key]"])
         mistakes.append(Mistake((*path, *here), _describe(item, model, here)))
     return mistakes
+
+
+def _find_written(entry: Any, path: Sequence[str | int]) -> KeyPath:
+    """Return a path without the places of lists that the user wrote as a single value."""
+    written: list[str | int] = []
+    for key in path:
+        if isinstance(key, int) and not isinstance(entry, list):
+            continue
+        written.append(key)
+        if isinstance(entry, dict):
+            entry = entry.get(key)
+        elif isinstance(entry, list) and isinstance(key, int):
+            entry = entry[key]
+    return tuple(written)
 
 
 def _describe(item: Any, model: type[Settings], path: KeyPath) -> str:

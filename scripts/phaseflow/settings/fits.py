@@ -4,61 +4,98 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from phaseflow.expressions.quantity import Quantity
-from phaseflow.settings.base import PLANNED, Count, Formula, Name, Real, Settings, fail
+from phaseflow.settings.base import PLANNED, Count, Formula, Name, Real, Settings, fail, positive
 from phaseflow.settings.sweeps import Sweep
 from phaseflow.settings.systems import System
 
 KINDS = ("linear", "curve", "discover", "network", "forecast", "diffusion")
 
 
+# The keys beside the kind itself that each kind reads; those with True are wanted.
+_KEYS: dict[str, dict[str, bool]] = {
+    "linear": {},
+    "curve": {"response": True, "start": True},
+    "discover": {"inputs": False, "truth": False},
+    "network": {"inputs": False, "horizon": True, "sweep": False},
+    "forecast": {"horizon": True, "inputs": False, "truth": False},
+    "diffusion": {"series": True, "dt": True},
+}
+
+
 class Library(Settings):
     """The candidate terms of an equation to discover."""
 
-    polynomial: Count = Field(2, ge=0, le=5, description="polynomials of the states up to this degree")
-    fourier: Count = Field(0, ge=0, le=20, description="sines and cosines up to this frequency")
-    terms: list[Formula] = Field([], description="further terms")
+    polynomial: Count = Field(2, ge=1, le=5, description="polynomials of the states up to this degree")
+    fourier: Annotated[Count, PLANNED] = Field(0, ge=0, le=20, description="sines and cosines up to this frequency")
+    terms: Annotated[list[Formula], PLANNED] = Field([], description="further terms")
 
 
 class Discover(Settings):
     """Equations from a trajectory."""
 
     library: Library = Field(Library(), description="the candidate terms")
-    threshold: Real | None = Field(None, description="the least coefficient kept (default: chosen by held-out error)")
+    threshold: Annotated[Real, AfterValidator(positive)] | None = Field(
+        None, description="the least coefficient kept, for states and derivatives scaled to size 1 (default: chosen by held-out error)"
+    )
+    window: Count = Field(16, ge=4, le=1_000, description="how many samples each test function of the weak form reaches to either side")
 
 
 class Network(Settings):
     """A small neural network."""
 
-    layers: list[Count] = Field(description="the number of units of each hidden layer")
+    layers: list[Annotated[Count, Field(ge=1, le=1_000)]] = Field(
+        min_length=1, max_length=10, description="the number of units of each hidden layer"
+    )
     activation: Literal["tanh", "relu", "logistic"] = Field("tanh", description="the activation of the hidden units")
+    solver: Literal["lbfgs", "adam", "sgd"] = Field("lbfgs", description="the algorithm that trains, where it is not swept")
+    max_steps: Count = Field(1_000, ge=1, le=1_000_000, description="how many iterations or passes over the data a solver may take")
+
+
+def _check_probability(quantity: Quantity) -> Quantity:
+    if not 0 < quantity.value < 1:
+        raise fail(f"{quantity.text} must be between 0 and 1")
+    return quantity
 
 
 class Fit(Settings):
     """One model fitted to one table."""
 
     linear: str | None = Field(None, description="a formula for least squares: `response ~ term + term`")
-    curve: Annotated[Formula | None, PLANNED] = Field(None, description="a curve for nonlinear least squares")
-    discover: Annotated[Discover | None, PLANNED] = Field(None, description="equations from a trajectory")
-    network: Annotated[Network | None, PLANNED] = Field(None, description="a neural network")
+    curve: Formula | None = Field(None, description="a curve for nonlinear least squares: an expression of columns and parameters")
+    discover: Discover | None = Field(None, description="equations from a trajectory")
+    network: Network | None = Field(None, description="a neural network that predicts the state one horizon ahead")
     forecast: Annotated[list[str] | None, PLANNED] = Field(None, description="the forecasters to compare")
-    diffusion: Annotated[str | None, PLANNED] = Field(None, description="the stochastic system to calibrate")
-    to: str = Field(description="the table: `data.<name>`, `simulate.<scenario>` (its members) or `optimize.<study>`")
+    diffusion: Name | System | None = Field(None, description="the stochastic system to calibrate: so far geometric Brownian motion")
+    to: str = Field(
+        description="the table: `data.<name>`, `optimize.<study>` or `simulate.<scenario>`: its trajectories for discover, network and "
+        "diffusion, else its members"
+    )
     truth: Name | System | None = Field(None, description="the system that made the table, where it is known (default: the scenario's)")
-    confidence: Real = Field(Quantity.parse("0.95"), description="the probability that an interval covers")
-    response: Annotated[str | None, PLANNED] = Field(None, description="the column that a curve explains")
-    start: Annotated[dict[Name, Real] | None, PLANNED] = Field(None, description="where the search for a curve begins")
-    inputs: Annotated[list[Name] | None, PLANNED] = Field(None, description="the columns that a network sees")
-    horizon: Annotated[Real | None, PLANNED] = Field(None, description="how far ahead a forecast looks")
-    sweep: Annotated[Sweep | None, PLANNED] = Field(None, description="the settings that are compared")
+    confidence: Annotated[Real, AfterValidator(_check_probability)] = Field(
+        Quantity.parse("0.95"), description="the probability that an interval covers"
+    )
+    response: Formula | None = Field(None, description="what a curve explains: a column or an expression of columns such as log(y)")
+    start: dict[Name, Real] | None = Field(None, description="the parameters of a curve, and where their search begins")
+    inputs: list[str] | None = Field(None, description="the columns that hold the state (default: all but member and t)")
+    horizon: Annotated[Real, AfterValidator(positive)] | None = Field(None, description="how far ahead a forecast looks, in units of t")
+    series: str | None = Field(None, description="the column that a diffusion is fitted to, in the order of time")
+    dt: Annotated[Real, AfterValidator(positive)] | None = Field(None, description="the time from one row of the series to the next")
+    sweep: Sweep | None = Field(None, description="the settings that are compared: `solver` of a network")
 
     @model_validator(mode="after")
     def _check_kind(self) -> Fit:
         given = [kind for kind in KINDS if getattr(self, kind) is not None]
         if len(given) != 1:
             raise fail(f"exactly one of {', '.join(KINDS)} is wanted, not {' and '.join(given) or 'none'}")
+        keys = _KEYS[given[0]]
+        if missing := [key for key, is_wanted in keys.items() if is_wanted and getattr(self, key) is None]:
+            raise fail(f"{given[0]} needs {' and '.join(missing)} beside it")
+        others = sorted({key for every in _KEYS.values() for key in every} - set(keys))
+        if unused := [key for key in others if getattr(self, key) is not None]:
+            raise fail(f"{' and '.join(unused)} has no meaning for {given[0]}")
         return self
 
     @property

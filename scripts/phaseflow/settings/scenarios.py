@@ -17,6 +17,7 @@ from phaseflow.sweeps import Axis, Identity, Members, plan_members
 SOLVER_AXES = frozenset({"solver.tolerance"})
 _CHUNK_ROWS = 2_000_000
 _LARGEST_CHUNK = 5_000
+_MEASURED_CHUNK = 200
 _ZERO = Quantity.parse(0)
 
 
@@ -42,20 +43,44 @@ class Ensemble(Settings):
     )
 
 
+# The plugin of `engines/` that has each method.
+ENGINES = {
+    "taylor": "taylor",
+    **dict.fromkeys(("LSODA", "Radau", "BDF", "DOP853", "RK45"), "scipy_ivp"),
+    "euler_maruyama": "euler_maruyama",
+}
+STOCHASTIC = frozenset({"euler_maruyama", "milstein"})
+
+
 class Solver(Settings):
     """The method of integration and its accuracy."""
 
-    method: Literal["taylor", "LSODA", "Radau", "BDF", "DOP853", "RK45", "euler_maruyama", "milstein"] = Field(
-        "taylor", description="taylor: Taylor's method in batches; built so far: taylor"
+    method: Literal["taylor", "LSODA", "Radau", "BDF", "DOP853", "RK45", "euler_maruyama", "milstein"] | None = Field(
+        None,
+        description="taylor (the default): Taylor's method in batches; LSODA, Radau, BDF: for stiff systems, by scipy, as DOP853 and RK45; "
+        "euler_maruyama: the default where there is noise",
     )
     tolerance: Annotated[Real, AfterValidator(positive)] = Field(
         Quantity.parse("1e-12"), description="the error allowed in one step, relative to the state"
     )
     max_steps: Count = Field(10_000_000, ge=1, description="a member that needs more steps fails with the status step_limit")
     precision: Literal["double", "quadruple", "auto"] | Count = Field("double", description="built so far: double")
-    absolute: Annotated[Real | dict[Name, Real] | None, PLANNED] = Field(None, description="the absolute error allowed")
-    step: Annotated[Real | None, PLANNED] = Field(None, description="the step of a stochastic method")
+    absolute: Annotated[Real, AfterValidator(positive)] = Field(
+        Quantity.parse("1e-14"), description="the absolute error allowed in one step, for scipy's methods; stiff problems need it small"
+    )
+    step: Annotated[Real, AfterValidator(positive)] | None = Field(
+        None, description="the longest step of a stochastic method (default: a tenth of the time between samples)"
+    )
     antithetic: Annotated[bool | None, PLANNED] = Field(None, description="pair each stochastic path with its mirror image")
+
+    def with_tolerance(self, tolerance: float) -> Solver:
+        """Return the solver with another tolerance."""
+        return self.model_copy(update={"tolerance": Quantity.parse(tolerance)})
+
+
+def _read_list(value: Any) -> Any:
+    """Accept a single word for a list of one."""
+    return [value] if isinstance(value, str) else value
 
 
 class Section(Settings):
@@ -68,14 +93,21 @@ class Section(Settings):
 class Measure(Settings):
     """What is measured along a trajectory."""
 
-    lyapunov: Literal["all", "largest"] | None = Field(None, description="Lyapunov exponents")
-    extrema: Name | list[Name] | None = Field(None, description="the extrema of these states")
-    section: Section | None = Field(None, description="a Poincare section")
-    fixed_points: bool = Field(False, description="fixed points with their eigenvalues")
-    periodic_orbit: bool = Field(False, description="the periodic orbit next to the initial state")
-    correlation_dimension: bool = Field(False, description="the correlation dimension")
-    return_times: bool = Field(False, description="the times between crossings of the section")
-    energy: Formula | None = Field(None, description="a quantity that should be conserved")
+    lyapunov: Literal["all", "largest"] | None = Field(None, description="Lyapunov exponents, with standard errors")
+    extrema: Annotated[list[Name], BeforeValidator(_read_list, json_schema_input_type=str | list[str])] | None = Field(
+        None, description="the local extrema of these states: their range and count, and each of them in events.parquet"
+    )
+    section: Annotated[Section | None, PLANNED] = Field(None, description="a Poincare section")
+    fixed_points: Annotated[bool | None, PLANNED] = Field(None, description="fixed points with their eigenvalues")
+    periodic_orbit: Annotated[bool | None, PLANNED] = Field(None, description="the periodic orbit next to the initial state")
+    correlation_dimension: Annotated[bool | None, PLANNED] = Field(None, description="the correlation dimension")
+    return_times: Annotated[bool | None, PLANNED] = Field(None, description="the times between crossings of the section")
+    energy: Annotated[Formula | None, PLANNED] = Field(None, description="a quantity that should be conserved")
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What is asked of each measure, by its name."""
+        return {name: value for name in type(self).model_fields if (value := getattr(self, name)) is not None}
 
 
 class Certify(Settings):
@@ -87,6 +119,11 @@ class Certify(Settings):
     tolerance: Annotated[Real, AfterValidator(positive)] = Field(
         Quantity.parse("1e-3"), description="the difference allowed, relative to each state's range"
     )
+
+
+def _read_certify(value: Any) -> Any:
+    """Accept a bare word for the method."""
+    return {"method": value} if isinstance(value, str) else value
 
 
 class Scenario(Settings):
@@ -101,11 +138,11 @@ class Scenario(Settings):
     sweep: Sweep | None = Field(
         None, description="values of parameters, of `initial.<state>` or of `solver.tolerance`: axes multiply, a list of sweeps adds up"
     )
-    measure: Annotated[Measure | None, PLANNED] = Field(None, description="what is measured along each trajectory")
+    measure: Measure | None = Field(None, description="what is measured along each trajectory")
     keep: Literal["trajectories", "none"] | None = Field(
         None, description="what is stored: trajectories (the default where samples are asked for) or none"
     )
-    certify: Annotated[Certify, BeforeValidator(lambda v: {"method": v} if isinstance(v, str) else v)] = Field(
+    certify: Annotated[Certify, BeforeValidator(_read_certify, json_schema_input_type=str | Certify)] = Field(
         Certify(), description="how the reliable time is found; a bare word is the method"
     )
     on_failure: Literal["keep", "stop"] = Field("keep", description="keep: a failed member is a row with a status; stop: the run fails")
@@ -126,7 +163,7 @@ class Scenario(Settings):
     @property
     def is_random(self) -> bool:
         """Whether the result depends on the seed."""
-        return self.ensemble is not None and bool(self.ensemble.perturb)
+        return bool(self.definition.noise) or (self.ensemble is not None and bool(self.ensemble.perturb))
 
     def resolve(self, systems: Mapping[str, System]) -> Scenario:
         """Return the scenario with its system written out, overrides applied and defaults filled in.
@@ -139,14 +176,33 @@ class Scenario(Settings):
         initial = {state: self.initial.get(state, system.initial[state]) for state in system.equations}
         parameters = {name: self.parameters.get(name, value) for name, value in sorted(system.parameters.items())}
         stated = system.model_copy(update={"parameters": parameters, "initial": initial, "description": None, "source": None})
+        method = self.solver.method or ("euler_maruyama" if system.noise else "taylor")
+        solver = self.solver.model_copy(update={"method": method})
         keep: Literal["trajectories", "none"] = "trajectories" if self.keeps_trajectories else "none"
         chunk = self.chunk or self._size_chunk(len(initial))
-        return self.model_copy(update={"system": stated, "parameters": {}, "initial": {}, "keep": keep, "chunk": chunk})
+        stated_here = {"system": stated, "parameters": {}, "initial": {}, "solver": solver, "keep": keep, "chunk": chunk}
+        return self.model_copy(update=stated_here)
+
+    def list_measures(self) -> list[str]:
+        """Return the columns that the measures of a resolved scenario fill."""
+        measure = self.measure or Measure()
+        columns: list[str] = []
+        if measure.lyapunov is not None:
+            count = 1 if measure.lyapunov == "largest" else len(self.definition.equations)
+            columns += [f"lyapunov_{place + 1}{end}" for place in range(count) for end in ("", "_se")]
+            columns += ["trace_error", "kaplan_yorke"] if measure.lyapunov == "all" else []
+        return columns + [f"{s}_{kind}{end}" for s in measure.extrema or [] for kind in ("max", "min") for end in ("", "_count")]
+
+    def list_plugins(self) -> list[tuple[str, str]]:
+        """Return the plugins that compute a resolved scenario, each by folder and name."""
+        measures = [("measures", name) for name in self.measure.asked] if self.measure else []
+        return [("engines", ENGINES[self.solver.method or "taylor"]), *measures]
 
     def _size_chunk(self, dimension: int) -> int:
         """Return a chunk that holds at most two million rows: 16 MB for each state."""
-        rows = self.time.samples or 1 if self.keeps_trajectories else 1
-        return max(1, min(_LARGEST_CHUNK, _CHUNK_ROWS // (rows * max(1, dimension // 4))))
+        rows = (self.time.samples or 1) if self.keeps_trajectories else 1
+        largest = _MEASURED_CHUNK if self.measure else _LARGEST_CHUNK
+        return max(1, min(largest, _CHUNK_ROWS // (rows * max(1, dimension // 4))))
 
     @property
     def definition(self) -> System:
@@ -163,7 +219,7 @@ class Scenario(Settings):
     def list_chunk_settings(self) -> dict[str, Any]:
         """Return what a chunk's content depends on besides its members' ids, which stand for their values."""
         settings = self.model_dump(mode="json", exclude_none=True, exclude={"sweep": True, "chunk": True, "ensemble": {"members"}})
-        settings["system"] = {"equations": settings["system"]["equations"]}
+        settings["system"] = {key: settings["system"].get(key) for key in ("equations", "noise")}
         return settings
 
     def identify(self) -> Identity:
@@ -204,6 +260,7 @@ class Scenario(Settings):
         mistakes += check_known((*path, "initial"), dict(self.initial), states, "state")
         if self.ensemble is not None:
             mistakes += check_known((*path, "ensemble", "perturb"), dict(self.ensemble.perturb), states, "state")
+        mistakes += self._check_method(path, system)
         return mistakes + self._check_sweep((*path, "sweep"), parameters | {f"initial.{state}" for state in states} | SOLVER_AXES)
 
     def _check_span(self, path: KeyPath) -> list[Mistake]:
@@ -216,12 +273,27 @@ class Scenario(Settings):
         if not 1e-16 <= self.solver.tolerance.value <= 0.1:
             text = f"{self.solver.tolerance.text} must be between 1e-16 and 0.1 in double precision"
             mistakes.append(Mistake((*path, "solver", "tolerance"), text))
-        built = {("solver", "method"): "taylor", ("solver", "precision"): "double", ("certify", "method"): "none"}
+        built = {("solver", "precision"): "double", ("certify", "method"): "none"}
         for (section, key), only in built.items():
             value = getattr(getattr(self, section), key)
             if value != only:
                 mistakes.append(Mistake((*path, section, key), f"{value!r} is not built yet (built so far: {only})"))
         return mistakes
+
+    def _check_method(self, path: KeyPath, system: System) -> list[Mistake]:
+        """Check that the method and the measures suit the system."""
+        method = self.solver.method or ("euler_maruyama" if system.noise else "taylor")
+        here = (*path, "solver", "method")
+        if method not in ENGINES:
+            return [Mistake(here, f"{method!r} is not built yet (built so far: {', '.join(ENGINES)})")]
+        mistakes = []
+        if (method in STOCHASTIC) != bool(system.noise):
+            kind = "has noise and needs a stochastic method" if system.noise else "has no noise and needs a deterministic method"
+            mistakes.append(Mistake(here, f"{method!r} does not suit the system, which {kind}"))
+        if self.measure is not None and method != "taylor" and self.measure.asked:
+            mistakes.append(Mistake((*path, "measure"), f"measures need the method taylor, not {method!r}"))
+        extrema = dict.fromkeys(self.measure.extrema or [] if self.measure else [])
+        return mistakes + check_known((*path, "measure", "extrema"), extrema, set(system.equations), "state")
 
     def _check_sweep(self, path: KeyPath, allowed: set[str] | frozenset[str]) -> list[Mistake]:
         mistakes = []

@@ -2,40 +2,40 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from phaseflow.errors import KeyPath, Mistake
-from phaseflow.expressions.quantity import Expression
-from phaseflow.settings.base import PLANNED, Count, Formula, Name, Real, Settings, fail
+from phaseflow.expressions.quantity import Expression, Quantity
+from phaseflow.settings.base import PLANNED, Count, Formula, Name, Real, Settings, fail, positive
 from phaseflow.settings.sweeps import Sweep
+from phaseflow.settings.systems import System
 
 KINDS = ("minimize", "calibrate", "program", "benchmark")
 # What is said of every answer, where it can be (the columns of the table of trials).
 EVIDENCE = ("gap_proven", "gap_known", "gap_best_seen", "kkt_residual", "gradient_error", "feasibility")
 _CHUNK = 200
 _RESERVED_COLUMNS = frozenset(
-    {"trial", "start", "algorithm", "status", "value", "evaluations", "gradients", "message"}
-    | {"certificate", "feasibility", "evaluation", "best"}
+    {"trial", "start", "algorithm", "noise", "replicate", "status", "value", "evaluations", "gradients", "message", "error"}
+    | {"certificate", "certificate_reason", "least_curvature", "evaluation", "best"}
 )
 
 
-class Variable(Settings):
-    """A variable: where the search begins, and the bounds of where it may go."""
+class Bounded(Settings):
+    """The bounds of where a search may go."""
 
-    start: Real = Field(description="where the first search begins")
     lower: Real | None = Field(None, description="the least value allowed")
     upper: Real | None = Field(None, description="the greatest value allowed")
 
-    @model_validator(mode="after")
-    def _check_order(self) -> Variable:
+    def check_start(self, start: Quantity | None) -> None:
+        """Check that the bounds are in order and that a start is within them."""
         lower, upper = self.bounds
         if not lower < upper:
             raise fail(f"the lower bound {lower:g} must be less than the upper bound {upper:g}")
-        if not lower <= self.start.value <= upper:
-            raise fail(f"the start {self.start.text} is outside the bounds {lower:g} .. {upper:g}")
-        return self
+        if start is not None and not lower <= start.value <= upper:
+            raise fail(f"the start {start.text} is outside the bounds {lower:g} .. {upper:g}")
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -46,26 +46,98 @@ class Variable(Settings):
         )
 
 
-class Estimated(Settings):
-    """A parameter to calibrate."""
+class Variable(Bounded):
+    """A variable: where the search begins, and the bounds of where it may go."""
 
-    start: Real | None = Field(None, description="where the search begins")
-    lower: Real | None = Field(None, description="the least value allowed")
-    upper: Real | None = Field(None, description="the greatest value allowed")
-    scale: Literal["linear", "log"] = Field("linear", description="the scale on which the search moves")
+    start: Real = Field(description="where the first search begins")
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Variable:
+        self.check_start(self.start)
+        return self
+
+
+class Roots(Settings):
+    """How the roots of a function of one variable are searched."""
+
+    points: Count = Field(10_001, ge=2, le=10_000_000, description="how many points between the bounds are looked at first")
+
+
+def _read_roots(value: Any) -> Any:
+    """Read true as the defaults, and false as no search."""
+    return ({} if value else None) if isinstance(value, bool) else value
+
+
+class Estimated(Bounded):
+    """A parameter or an initial value to calibrate."""
+
+    start: Real | None = Field(None, description="where the first search begins (default: the middle of the bounds)")
+    scale: Literal["linear", "log"] = Field(
+        "linear", description="the scale on which the search moves and random starts are even; log: for a quantity above 0"
+    )
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Estimated:
+        self.check_start(self.start)
+        if self.start is None and not all(map(math.isfinite, self.bounds)):
+            raise fail("give a start, or both a lower and an upper bound: the search then begins in their middle")
+        if self.scale == "log" and not all(q.value > 0 for q in (self.start, self.lower, self.upper) if q is not None):
+            raise fail("scale: log needs a start and bounds greater than 0")
+        return self
+
+    @property
+    def first(self) -> float:
+        """Where the first search begins."""
+        if self.start is not None:
+            return self.start.value
+        lower, upper = self.bounds
+        return math.sqrt(lower * upper) if self.scale == "log" else lower + (upper - lower) / 2
+
+
+class Span(Settings):
+    """A part of a record, both ends included."""
+
+    start: Real | None = Field(None, description="the first time that is used")
+    stop: Real | None = Field(None, description="the last time that is used")
 
 
 class Calibrate(Settings):
     """Parameters of a system from data."""
 
     to: str = Field(description="the data: `data.<name>` or `simulate.<name>`")
-    system: Name | None = Field(None, description="the system whose parameters are sought")
-    time: str | None = Field(None, description="the column of times")
-    observe: dict[str, Formula] = Field(description="for each column of the data, the expression of the states that it observes")
-    times: dict[str, Real] | None = Field(None, description="the part of the record that is used")
-    error: Literal["normal", "lognormal"] = Field("normal", description="the distribution of the errors")
-    parameters: dict[Name, Estimated] = Field(description="the parameters sought")
-    initial: dict[Name, Estimated] = Field({}, description="the initial values sought")
+    system: Name | System | None = Field(None, description="the system whose parameters are sought; that of the scenario where `to` is one")
+    time: str | None = Field(None, description="the column of times, where `to` is a table")
+    observe: dict[str, Formula] = Field(
+        min_length=1, description="for each column of the data, the expression of the states that it observes"
+    )
+    times: Span | None = Field(None, description="the part of the record that is used")
+    error: Literal["normal", "lognormal"] = Field(
+        "normal",
+        description="normal: least squares, each column in units of its own standard deviation; lognormal: greatest likelihood, one size a column",
+    )
+    parameters: dict[Name, Estimated] = Field({}, description="the parameters sought")
+    initial: dict[Name, Estimated] = Field({}, description="the initial values sought; they hold at the first time of the record")
+    tolerance: Annotated[Real, AfterValidator(positive)] = Field(
+        Quantity.parse("1e-12"), description="the error allowed in one step of the integration, relative to the state"
+    )
+    max_steps: Count = Field(100_000, ge=1, description="an integration that needs more steps counts as failed")
+
+    @property
+    def sought(self) -> dict[str, Estimated]:
+        """What is sought by column: parameters by name, initial values by `<state>_0`."""
+        return dict(self.parameters) | {f"{state}_0": estimated for state, estimated in self.initial.items()}
+
+    @property
+    def definition(self) -> System:
+        """The system of a resolved study.
+
+        Raises
+        ------
+        TypeError : the study is not resolved.
+        """
+        if not isinstance(self.system, System):
+            raise TypeError(f"the system {self.system!r} is not written out: resolve the study first")
+        return self.system
 
 
 class Program(Settings):
@@ -80,12 +152,14 @@ class Study(Settings):
     """One problem of optimisation, solved by one algorithm or compared over many."""
 
     minimize: Formula | None = Field(None, description="the expression to minimise")
-    calibrate: Annotated[Calibrate | None, PLANNED] = Field(None, description="parameters of a system from data")
+    calibrate: Calibrate | None = Field(None, description="parameters of a system from data")
     program: Annotated[Program | None, PLANNED] = Field(None, description="a linear or mixed-integer program")
     benchmark: Annotated[str | None, PLANNED] = Field(None, description="a set of test problems")
     variables: dict[Name, Variable] = Field({}, description="the variables of `minimize`")
     constraints: Annotated[list[str] | None, PLANNED] = Field(None, description="inequalities and equations that must hold")
-    roots: Annotated[bool | None, PLANNED] = Field(None, description="find also where the expression is zero")
+    roots: Annotated[Roots | None, BeforeValidator(_read_roots, json_schema_input_type=bool | Roots)] = Field(
+        None, description="find also where the expression is zero: true, or how it is searched"
+    )
     sweep: Sweep | None = Field(
         None, description="`algorithm`: names; `starts`: a count (the first start is as given, the others are random within the bounds)"
     )
@@ -118,6 +192,18 @@ class Study(Settings):
             raise TypeError("this study minimises no expression")
         return self.minimize
 
+    @property
+    def calibration(self) -> Calibrate:
+        """What is calibrated.
+
+        Raises
+        ------
+        TypeError : the study is of another kind.
+        """
+        if self.calibrate is None:
+            raise TypeError("this study calibrates nothing")
+        return self.calibrate
+
     def with_defaults(self) -> Study:
         """Return the study with defaults filled in."""
         return self.model_copy(update={"chunk": self.chunk or _CHUNK})
@@ -127,6 +213,10 @@ class Study(Settings):
         return self.model_dump(mode="json", exclude_none=True, exclude={"sweep", "chunk"})
 
     def check_names(self, path: KeyPath) -> list[Mistake]:
-        """Check that no variable has the name of a column that every table has."""
-        taken = sorted(set(self.variables) & _RESERVED_COLUMNS)
-        return [Mistake((*path, "variables", name), f"{name!r} is a column of every table: choose another name") for name in taken]
+        """Check that nothing that is sought has the name of a column that every table has."""
+        section: KeyPath = ("variables",)
+        names = set(self.variables)
+        if self.calibrate is not None:
+            section, names = (("calibrate", "parameters"), set(self.calibrate.sought))
+        taken = sorted(names & (_RESERVED_COLUMNS | set(EVIDENCE)))
+        return [Mistake((*path, *section, name), f"{name!r} is a column of every table: choose another name") for name in taken]

@@ -50,15 +50,19 @@ _Value = Annotated[
     PlainSerializer(str),
     WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string"}]}),
 ]
+_Written = Range | list[float | str] | float | str
 Values = Annotated[
     Annotated[Range, Tag("<range>")] | Annotated[list[_Value], Field(min_length=1), Tag("<list>")],
     Discriminator(lambda value: "<range>" if isinstance(value, (dict, Range)) else "<list>"),
-    BeforeValidator(lambda value: value if isinstance(value, (dict, list, Range)) else [value]),
+    BeforeValidator(lambda value: value if isinstance(value, (dict, list, Range)) else [value], json_schema_input_type=_Written),
 ]
 Sweep = Annotated[
     list[dict[str, Values]],
     Field(min_length=1),
-    BeforeValidator(lambda value: [value] if isinstance(value, dict) else value),
+    BeforeValidator(
+        lambda value: [value] if isinstance(value, dict) else value,
+        json_schema_input_type=dict[str, _Written] | list[dict[str, _Written]],
+    ),
 ]
 
 

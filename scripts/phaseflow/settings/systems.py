@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
 
 from pydantic import Field
 
 from phaseflow.errors import KeyPath, Mistake, suggest
+from phaseflow.expressions.quantity import Expression
 from phaseflow.expressions.tree import SWITCHES, TIME, find_operators
-from phaseflow.settings.base import PLANNED, Formula, Name, Real, Settings
+from phaseflow.settings.base import Formula, Name, Real, Settings
 
 _RESERVED_COLUMNS = frozenset({"member", "status", "engine", "steps", "replicate"})
 
@@ -20,16 +20,26 @@ class System(Settings):
     equations: dict[Name, Formula] = Field(min_length=1, description="the time derivative of each state")
     parameters: dict[Name, Real] = Field({}, description="the value of each parameter; it can be overridden and swept")
     initial: dict[Name, Real] = Field(description="the initial value of each state")
-    noise: Annotated[dict[Name, dict[Name, Formula]] | None, PLANNED] = Field(
-        None, description="the diffusion of each state for each Wiener process (Ito)"
+    noise: dict[Name, dict[Name, Formula]] | None = Field(
+        None, description="the diffusion of each state for each Wiener process (Ito); states that name the same process share it"
     )
     description: str | None = Field(None, description="what the system models")
     source: str | None = Field(None, description="where it was published")
 
     def define(self) -> str:
         """Return the canonical text of the equations, which with the values is what a member is."""
-        equations = "; ".join(f"{state}' = {formula.text}" for state, formula in self.equations.items())
-        return f"{equations}; parameters {', '.join(sorted(self.parameters))}"
+        equations = [f"{state}' = {formula.text}" for state, formula in self.equations.items()]
+        equations += [f"{state}' += ({formula.text}) {process}'" for state, process, formula in self.list_noise()]
+        return f"{'; '.join(equations)}; parameters {', '.join(sorted(self.parameters))}"
+
+    def list_noise(self) -> list[tuple[str, str, Expression]]:
+        """Return each diffusion with its state and its Wiener process, in the order of the states and the processes' names."""
+        noise = self.noise or {}
+        return [(state, process, noise[state][process]) for state in self.equations if state in noise for process in sorted(noise[state])]
+
+    def list_processes(self) -> list[str]:
+        """Return the names of the Wiener processes, sorted."""
+        return sorted({process for _, process, _ in self.list_noise()})
 
     def check(self, path: KeyPath) -> list[Mistake]:
         """Check that the parts of the definition fit each other."""
@@ -45,6 +55,11 @@ class System(Settings):
             if switches := sorted(find_operators(formula.tree) & SWITCHES):
                 text = f"equations with {', '.join(switches)} are not built yet: a step across the switch would be silently wrong"
                 mistakes.append(Mistake(here, text))
+        for state, process, formula in self.list_noise():
+            hints = {name: suggest(name, states | parameters) for name in sorted(formula.names - states - parameters - {TIME})}
+            here = (*path, "noise", state, process)
+            mistakes += [Mistake(here, f"{formula.text!r} needs {name!r}, which is not known{hint}") for name, hint in hints.items()]
+        mistakes += check_known((*path, "noise"), self.noise or {}, states, "state")
         mistakes += [Mistake((*path, "initial"), f"the state {name!r} has no initial value") for name in states - set(self.initial)]
         return mistakes + check_known((*path, "initial"), self.initial, states, "state")
 

@@ -7,105 +7,88 @@ Source: Jorba and Zou (2005), Experimental Mathematics 14, 99-117; Biscani and I
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import heyoka as hy
 import numpy as np
 from numpy.typing import NDArray
 
-from phaseflow.dynamics.fields import Field
+from phaseflow.dynamics.fields import Field, make_field
+from phaseflow.engines import Array, Engine, Occurrence, Task, Trajectories, start_trajectories
 from phaseflow.errors import NumericalError
 
-Array = NDArray[np.float64]
-
-ENGINE = "taylor"
 # One size for all: heyoka's results do not depend on it as long as it is two or more.
 BATCH = 8
 _COMPACT_DIMENSION = 8
 
 
-@dataclass(frozen=True)
-class Trajectories:
-    """The outcome of a set of members.
+def integrate(task: Task) -> Trajectories:
+    """Integrate the members of a task in batches; a member that fails harms no other.
 
-    Attributes
-    ----------
-    samples : shape (n_members, n_times, dimension); NaN after the time at which a member failed.
-    status : shape (n_members,): ok, not_finite (a state overflowed or became undefined), step_limit.
-    status_time : shape (n_members,): the last time reached.
-    steps : shape (n_members,): the steps taken.
+    The tolerance is the error of one step, relative to the state where its norm is above 1, else absolute.
     """
-
-    samples: Array
-    status: NDArray[np.str_]
-    status_time: Array
-    steps: NDArray[np.int64]
-
-
-def integrate(
-    field: Field, initial: Array, parameters: Array, times: Array, transient: float, tolerance: float, max_steps: int
-) -> Trajectories:
-    """Integrate initial value problems that share a vector field, and sample them at exact times.
-
-    Parameters
-    ----------
-    initial : shape (n_members, dimension).
-    parameters : shape (n_members, n_parameters).
-    times : shape (n_times,), strictly increasing; times[0] is the start.
-    transient : how long to integrate before times[0]; the initial state holds at times[0] - transient.
-    tolerance : the error of one step, relative to the state where its norm is above 1, else absolute.
-
-    Returns
-    -------
-    Trajectories; a member that fails harms no other.
-    """
-    n_members = len(initial)
-    result = Trajectories(
-        np.full((n_members, len(times), initial.shape[1]), np.nan),
-        np.full(n_members, "ok", dtype="<U16"),
-        np.full(n_members, times[-1]),
-        np.zeros(n_members, dtype=np.int64),
-    )
-    batch = _Batch(field, times, transient, tolerance, max_steps)
-    waiting = list(range(n_members))
+    result = start_trajectories(task)
+    batch = _Batch(make_field(task.system), task)
+    waiting = list(range(len(task.initial)))
     while waiting:
         lanes, waiting = waiting[:BATCH], waiting[BATCH:]
-        interrupted = batch.run(lanes, initial[lanes], parameters[lanes], result)
+        interrupted = batch.run(lanes, result)
         if len(interrupted) == len(lanes):
             raise NumericalError(f"the integrator made no progress on members at places {lanes}")
         waiting = interrupted + waiting
+    result.occurrences.sort(key=lambda occurrence: occurrence[:3])
     return result
+
+
+def compile_batch(equations: list[tuple[Any, Any]], n_parameters: int, tolerance: float, events: list[Any] | None = None) -> Any:
+    """Return heyoka's batch integrator for a list of (variable, derivative)."""
+    options = {"nt_events": events} if events else {}
+    return hy.taylor_adaptive_batch(
+        equations,
+        np.zeros((len(equations), BATCH)),
+        pars=np.zeros((n_parameters, BATCH)),
+        tol=tolerance,
+        compact_mode=len(equations) > _COMPACT_DIMENSION,
+        force_avx512=True,
+        **options,
+    )
 
 
 class _Batch:
     """One compiled integrator, used again and again."""
 
-    def __init__(self, field: Field, times: Array, transient: float, tolerance: float, max_steps: int) -> None:
-        self.times, self.transient, self.max_steps = times, transient, max_steps
-        self.clock_error = 8 * np.finfo(float).eps * (np.abs(times[[0, -1]]).max() + transient)
-        self.grid = np.repeat(times[:, None], BATCH, axis=1)
+    def __init__(self, field: Field, task: Task) -> None:
+        self.task, self.times, self.transient, self.max_steps = task, task.times, task.transient, task.solver.max_steps
+        self.clock_error = 8 * np.finfo(float).eps * (np.abs(self.times[[0, -1]]).max() + task.transient)
+        self.grid = np.repeat(self.times[:, None], BATCH, axis=1)
         self.n_parameters = len(field.parameters)
-        self.integrator = hy.taylor_adaptive_batch(
-            field.equations,
-            np.zeros((len(field.states), BATCH)),
-            pars=np.zeros((self.n_parameters, BATCH)),
-            tol=tolerance,
-            compact_mode=len(field.states) > _COMPACT_DIMENSION,
-            force_avx512=True,
-        )
+        events = [self._make_event(place, field) for place in range(len(task.events))]
+        self.integrator = compile_batch(field.equations, self.n_parameters, task.solver.tolerance.value, events)
+        self.found: list[Occurrence] = []
+        self.is_recording = False
 
-    def run(self, lanes: list[int], initial: Array, parameters: Array, result: Trajectories) -> list[int]:
+    def _make_event(self, place: int, field: Field) -> Any:
+        event = self.task.events[place]
+        direction = {1: hy.event_direction.positive, -1: hy.event_direction.negative, 0: hy.event_direction.any}[event.direction]
+
+        def happen(integrator: Any, time: float, _sign: int, lane: int) -> None:
+            if self.is_recording:
+                integrator.update_d_output(time)
+                self.found.append(Occurrence(lane, time, event.name, integrator.d_output[:, lane].copy()))
+
+        return hy.nt_event_batch(field.translate(event.when), happen, direction=direction)
+
+    def run(self, lanes: list[int], result: Trajectories) -> list[int]:
         """Integrate up to BATCH members; return those that ended early because of another's failure."""
-        padding = [*range(len(lanes)), *[len(lanes) - 1] * (BATCH - len(lanes))]
+        padded = [*lanes, *[lanes[-1]] * (BATCH - len(lanes))]
         integrator = self.integrator
-        integrator.state[:] = initial[padding].T
+        integrator.state[:] = self.task.initial[padded].T
         if self.n_parameters:
-            integrator.pars[:] = parameters[padding].T
+            integrator.pars[:] = self.task.parameters[padded].T
         integrator.set_time(float(self.times[0]) - self.transient)
         steps = np.zeros(BATCH, dtype=np.int64)
         outcomes: list[Any] = []
-        samples = np.full((len(self.times), initial.shape[1], BATCH), np.nan)
+        samples = np.full((len(self.times), self.task.initial.shape[1], BATCH), np.nan)
         is_begun = True
         if self.transient > 0:
             integrator.propagate_until(float(self.times[0]), max_steps=self.max_steps)
@@ -113,7 +96,10 @@ class _Batch:
             is_begun = bool(self._have_reached(self.times[0], outcomes).all())
         if is_begun:
             integrator.set_time(float(self.times[0]))
+            self.found.clear()
+            self.is_recording = True
             _, samples = integrator.propagate_grid(self.grid, max_steps=self.max_steps)
+            self.is_recording = False
             outcomes, steps = self._read_outcomes(steps)
         return self._record(lanes, outcomes, steps, samples, is_begun, result)
 
@@ -152,4 +138,8 @@ class _Batch:
             result.steps[member] = steps[lane]
             kept = self.times <= times[lane] if is_begun else np.zeros(len(self.times), dtype=bool)
             result.samples[member, kept] = samples[kept, :, lane]
+            result.occurrences.extend(found._replace(member=member) for found in self.found if found.member == lane and is_begun)
         return interrupted
+
+
+ENGINE = Engine(integrate, has_events=True)

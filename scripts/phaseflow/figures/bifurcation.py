@@ -1,0 +1,86 @@
+"""Bifurcation diagram: the local extrema of a state against a swept parameter."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure as Canvas
+from pydantic import Field
+
+from phaseflow.figures import Figure, Source
+from phaseflow.settings.base import Name, Settings
+from phaseflow.settings.scenarios import Scenario
+
+_ROWS = 600
+_MOST_COLUMNS = 1200
+
+
+class Options(Settings):
+    """What is drawn against what."""
+
+    x: str | None = Field(None, description="the swept quantity (default: the first)")
+    y: Name | None = Field(None, description="the state (default: the first whose extrema are measured)")
+
+
+def find_swept(scenario: Scenario) -> list[str]:
+    """Return the names of what is swept."""
+    return list(dict.fromkeys(axis.name for axes in scenario.expand_blocks() for axis in axes if axis.name != "replicate"))
+
+
+def suits(scenario: Scenario) -> bool:
+    """Tell whether extrema are measured over a sweep of one quantity."""
+    return bool(scenario.measure and scenario.measure.extrema) and len(find_swept(scenario)) == 1
+
+
+def prepare(source: Source, options: Options) -> pd.DataFrame:
+    """Return a row an extremum: the swept value, the state's value, and whether it is a maximum or a minimum."""
+    swept = options.x or find_swept(source.settings)[0]
+    state = options.y or source.settings.measure.extrema[0]
+    events = source.read("events")
+    events = events[events["event"].isin([f"{state}_max", f"{state}_min"])]
+    joined = events.merge(source.read("members", columns=["member", swept]), on="member")
+    return joined[[swept, state, "event"]].sort_values([swept, "event"], kind="stable", ignore_index=True)
+
+
+def draw(canvas: Canvas, data: pd.DataFrame, _source: Source, _options: Options) -> None:
+    """Draw how many extrema fall on each spot, the more the darker: points are binned, not scattered."""
+    canvas.set_size_inches(6.8, 3.9)
+    axes = canvas.add_subplot()
+    swept, state = data.columns[0], data.columns[1]
+    axes.set(xlabel=swept, ylabel=f"local extrema of {state}")
+    if data.empty:
+        return
+    values = np.unique(data[swept])
+    n_columns = min(len(values), _MOST_COLUMNS)
+    half = (values[-1] - values[0]) / max(1, len(values) - 1) / 2 or 0.5
+    span = [values[0] - half, values[-1] + half]
+    for event, colours in ((f"{state}_min", "Oranges"), (f"{state}_max", "Blues")):
+        part = data[data["event"] == event]
+        low, high = data[state].min(), data[state].max()
+        counts, _, _ = np.histogram2d(part[state], part[swept], bins=[_ROWS, n_columns], range=[[low, high], span])
+        share = counts / np.maximum(counts.max(axis=0), 1)
+        shown = np.ma.masked_equal(0.35 + 0.65 * np.sqrt(share), 0.35)
+        axes.imshow(shown, origin="lower", aspect="auto", extent=(*span, low, high), cmap=colours, vmin=0, vmax=1, interpolation="nearest")
+    axes.set_xlim(*span)
+
+
+def write_caption(name: str, scenario: Scenario) -> str:
+    """Say what is drawn."""
+    swept = find_swept(scenario)[0]
+    return (
+        f"Local maxima (blue) and minima (orange) along each trajectory of {name} against {swept}, after a transient of "
+        f"{scenario.time.transient.text}. One line is a cycle with one such extremum, a smear chaos; where there is none, the "
+        "state has come to rest or moves one way."
+    )
+
+
+def describe(data: pd.DataFrame) -> str:
+    """Describe the drawn data."""
+    swept, state = data.columns[0], data.columns[1]
+    if data.empty:
+        return f"No trajectory has an extremum of {state}."
+    span = f"from {data[swept].min():.4g} to {data[swept].max():.4g}"
+    return f"{len(data)} extrema of {state} at {data[swept].nunique()} values of {swept} {span}."
+
+
+FIGURE = Figure("simulate", suits, prepare, draw, write_caption, describe, Options, is_dense=True)

@@ -1,0 +1,60 @@
+"""Lyapunov exponents against a swept parameter, with two standard errors on either side."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure as Canvas
+
+from phaseflow.figures import Figure, NoOptions, Source
+from phaseflow.figures.bifurcation import find_swept
+from phaseflow.settings.scenarios import Scenario
+
+
+def suits(scenario: Scenario) -> bool:
+    """Tell whether exponents are measured over a sweep of one quantity."""
+    return bool(scenario.measure and scenario.measure.lyapunov) and len(find_swept(scenario)) == 1
+
+
+def prepare(source: Source, _options: NoOptions) -> pd.DataFrame:
+    """Return the swept value, and each exponent with its standard error."""
+    members = source.read("members")
+    exponents = [name for name in members if name.startswith("lyapunov_")]
+    swept = find_swept(source.settings)[0]
+    return members[[swept, *exponents]].sort_values(swept, kind="stable", ignore_index=True)
+
+
+def draw(canvas: Canvas, data: pd.DataFrame, _source: Source, _options: NoOptions) -> None:
+    """Draw a line an exponent with its band, and the line of zero."""
+    canvas.set_size_inches(6.8, 3.2)
+    axes = canvas.add_subplot()
+    axes.axhline(0, color="#888888", linewidth=0.7)
+    swept = data.columns[0]
+    for place, name in enumerate(name for name in data.columns[1:] if not name.endswith("_se")):
+        error = 2 * data[f"{name}_se"]
+        axes.fill_between(data[swept], data[name] - error, data[name] + error, color=f"C{place % 7}", alpha=0.25, linewidth=0)
+        axes.plot(data[swept], data[name], color=f"C{place % 7}", linewidth=0.8, label=f"λ{place + 1}")
+    axes.margins(x=0)
+    axes.set(xlabel=swept, ylabel="Lyapunov exponent")
+    axes.legend(loc="best")
+
+
+def write_caption(name: str, scenario: Scenario) -> str:
+    """Say what is drawn."""
+    swept = find_swept(scenario)[0]
+    return (
+        f"Lyapunov exponents of {name} against {swept}, with two standard errors on either side: above zero neighbours part "
+        "exponentially, below zero they meet. Where the band covers zero, the run is too short to tell."
+    )
+
+
+def describe(data: pd.DataFrame) -> str:
+    """Describe the drawn data."""
+    first, error = data["lyapunov_1"], data["lyapunov_1_se"]
+    above, below = int((first > 2 * error).sum()), int((first < -2 * error).sum())
+    return (
+        f"The largest exponent is above zero by more than two standard errors at {above} of {len(data)} values, below at {below}; "
+        f"its range is {first.min():.3g} to {first.max():.3g}."
+    )
+
+
+FIGURE = Figure("simulate", suits, prepare, draw, write_caption, describe)

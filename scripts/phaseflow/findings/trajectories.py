@@ -1,0 +1,84 @@
+"""What the members of a scenario show: how many reached the end, how long they are true, whether they are chaotic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from phaseflow.findings import Finding, Findings, count_of, format_number, span, to_numbers
+
+
+def find_in_members(settings: Mapping[str, Any], members: pd.DataFrame, _statistics: Mapping[str, Any]) -> list[Finding]:
+    """Say which members of a scenario reached the stop, and how long they are reliable."""
+    if members.empty:
+        return [Finding("open", "There are no members, so nothing can be said.")]
+    stop = str(settings.get("time", {}).get("stop", "its stop"))
+    is_ok = members["status"] == "ok"
+    reached = count_of(int(is_ok.sum()), len(members), "member")
+    findings = []
+    if is_ok.any():
+        findings.append(Finding("supported", f"{reached} reached t = {stop}.", _describe_solver(settings, members[is_ok])))
+    if not is_ok.all():
+        claim = f"{count_of(int((~is_ok).sum()), len(members), 'member')} ended before t = {stop}."
+        findings.append(Finding("failed", claim, _describe_ends(members[~is_ok])))
+    return [*findings, *_find_chaos(members), _find_reliability(settings, members)]
+
+
+def _describe_solver(settings: Mapping[str, Any], members: pd.DataFrame) -> str:
+    solver = settings.get("solver", {})
+    if settings.get("system", {}).get("noise"):
+        return f"Method {solver.get('method', 'not stated')}, {span(to_numbers(members, 'steps'))} steps."
+    tolerance = "swept" if "solver.tolerance" in members else solver.get("tolerance", "not stated")
+    steps = to_numbers(members, "steps").dropna()
+    taken = f"; {span(steps)} steps" if len(steps) else ""
+    return f"Method {solver.get('method', 'not stated')}, tolerance {tolerance} in each step{taken}."
+
+
+def _describe_ends(members: pd.DataFrame) -> str:
+    times = to_numbers(members, "status_time")
+    parts = []
+    for status, ends in times.groupby(members["status"], sort=True):
+        known = ends.dropna()
+        when = f", the first at t = {format_number(known.min())}" if len(known) else ""
+        parts.append(f"{len(ends)} with status {status}{when}")
+    return f"{'; '.join(parts)}. Their rows stay in the table."
+
+
+def _find_chaos(members: pd.DataFrame) -> list[Finding]:
+    """Say where the largest Lyapunov exponent differs from zero by more than two of its standard errors."""
+    if "lyapunov_1" not in members:
+        return []
+    exponent, error = to_numbers(members, "lyapunov_1"), to_numbers(members, "lyapunov_1_se")
+    above, below, n = int((exponent > 2 * error).sum()), int((exponent < -2 * error).sum()), len(members)
+    evidence = "The largest Lyapunov exponent against two standard errors, from blocks of the run and its halves."
+    findings = []
+    if above:
+        findings.append(Finding("supported", f"Neighbours part exponentially in {count_of(above, n, 'member')}.", evidence))
+    if below:
+        findings.append(Finding("supported", f"They meet in {count_of(below, n, 'member')}.", evidence))
+    if n - above - below:
+        claim = f"{count_of(n - above - below, n, 'member')} leave it open whether neighbours part."
+        findings.append(Finding("open", claim, "There the exponent is zero to within its error, as on a cycle, or has no value."))
+    return findings
+
+
+def _find_reliability(settings: Mapping[str, Any], members: pd.DataFrame) -> Finding:
+    if settings.get("system", {}).get("noise"):
+        evidence = "The step bounds the error of each path and of the averages; neither was measured."
+        claim = "These are sample paths of a stochastic equation: how far the step has moved them was not checked."
+        return Finding("open", claim, evidence)
+    method = settings.get("certify", {}).get("method", "none")
+    until = to_numbers(members, "reliable_until").dropna()
+    if until.empty:
+        evidence = f"certify: {method}. A tolerance bounds the error of one step, not that of a trajectory."
+        return Finding("open", "How long the trajectories stay close to the exact solution was not checked.", evidence)
+    censored = int(members["reliable_censored"].eq(True).sum()) if "reliable_censored" in members else 0
+    missing = len(members) - len(until)
+    claim = f"{count_of(len(until), len(members), 'member')} can be relied on up to t = {format_number(until.min())} at least."
+    evidence = f"certify: {method}; the median is t = {format_number(until.median())}; {censored} are good to the end"
+    return Finding("supported", claim, f"{evidence}; {missing} have no value." if missing else f"{evidence}.")
+
+
+FINDINGS = Findings(find_in_members)

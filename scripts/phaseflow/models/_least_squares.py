@@ -1,0 +1,120 @@
+"""Linear least squares, and the table of terms that follows from it.
+
+y = X b + e with independent errors of one size: b = R^-1 Q' y from X = QR, its covariance s^2 (R'R)^-1.
+
+Source: Seber and Lee (2003), Linear Regression Analysis, 2nd ed., ch. 3, 4 and 11.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
+from scipy.stats import t as student_t
+
+from phaseflow.errors import DataError
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class LeastSquares:
+    """The solution of a linear least-squares problem.
+
+    Attributes
+    ----------
+    spreads : shape (n_terms,), the standard errors for a residual standard deviation of 1.
+    leverages : shape (n_rows,), the diagonal of the projection onto the design's columns.
+    inverse : shape (n_terms, n_terms): inverse @ inverse.T is the covariance for a residual standard deviation of 1.
+    condition : the condition number of the design with columns scaled to length 1.
+    """
+
+    estimates: Array
+    spreads: Array
+    residuals: Array
+    leverages: Array
+    inverse: Array
+    condition: float
+
+    @property
+    def residual_sum(self) -> float:
+        """The sum of squared residuals."""
+        return float(self.residuals @ self.residuals)
+
+    @property
+    def freedom(self) -> int:
+        """The rows beyond those that the terms take up."""
+        return len(self.residuals) - len(self.estimates)
+
+    @property
+    def residual_std(self) -> float:
+        """The unbiased estimate of the errors' standard deviation."""
+        return float(np.sqrt(self.residual_sum / self.freedom))
+
+
+def solve_least_squares(design: Array, response: Array) -> LeastSquares:
+    """Solve by QR of the scaled design, with one step of refinement; errors from the inverse of R itself.
+
+    Careful: the inverse of X'X, from which errors are often taken, loses twice as many digits.
+    """
+    norms = np.linalg.norm(design, axis=0)
+    scaled = design / norms
+    orthogonal, triangle = np.linalg.qr(scaled)
+    estimates = solve_triangular(triangle, orthogonal.T @ response)
+    estimates = estimates + solve_triangular(triangle, orthogonal.T @ (response - scaled @ estimates))
+    inverse = solve_triangular(triangle, np.eye(len(norms))) / norms[:, None]
+    return LeastSquares(
+        estimates / norms,
+        np.linalg.norm(inverse, axis=1),
+        response - scaled @ estimates,
+        np.asarray((orthogonal**2).sum(axis=1)),
+        inverse,
+        float(np.linalg.cond(scaled)),
+    )
+
+
+def check_design(names: Sequence[str], design: Array, source: str) -> None:
+    """Check that least squares has one solution.
+
+    Raises
+    ------
+    DataError : there are not more rows than terms, or the columns named are linearly dependent.
+    """
+    if len(design) <= len(names):
+        raise DataError(f"{source}: {len(design)} rows cannot determine {len(names)} terms and their errors")
+    norms = np.linalg.norm(design, axis=0)
+    if (norms == 0).any():
+        raise DataError(f"{source}: the term {names[int((norms == 0).argmax())]!r} is zero in every row")
+    scaled = design / norms
+    _, singular, right = np.linalg.svd(scaled, full_matrices=False)
+    if singular[-1] < singular[0] * max(design.shape) * np.finfo(float).eps:
+        involved = [name for name, weight in zip(names, np.abs(right[-1]), strict=True) if weight > 1e-3 * np.abs(right[-1]).max()]
+        raise DataError(f"{source}: the terms {', '.join(map(repr, involved))} are linearly dependent; leave one out")
+
+
+def tabulate_terms(names: Sequence[str], estimates: Array, errors: Array, freedom: float, confidence: float) -> pd.DataFrame:
+    """Return a row a term: estimate, standard error, interval and test against zero by Student's t.
+
+    Parameters
+    ----------
+    freedom : the degrees of freedom; infinite for the normal distribution.
+    """
+    reach = student_t.ppf(0.5 + confidence / 2, freedom) * errors
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = estimates / errors
+    return pd.DataFrame(
+        {
+            "term": list(names),
+            "estimate": estimates,
+            "std_error": errors,
+            "ci_low": estimates - reach,
+            "ci_high": estimates + reach,
+            "certified_digits": pd.array([None] * len(names), dtype="Int64"),
+            "t": ratios,
+            "p": 2 * student_t.sf(np.abs(ratios), freedom),
+        }
+    )

@@ -1,0 +1,211 @@
+"""Run one algorithm of optimagic from one start, and keep every evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import nlopt
+import numpy as np
+import optimagic
+import scipy.optimize
+from numpy.typing import NDArray
+from optimagic.exceptions import OptimagicError
+from optimagic.optimizers.scipy_optimizers import process_scipy_result
+from optimagic.typing import AggregationLevel
+
+from phaseflow.catalogues import read_algorithms
+
+Array = NDArray[np.float64]
+
+# What an algorithm may raise on a hard problem; the trial then says so instead of ending the run.
+_FAILURES = (OptimagicError, nlopt.RoundoffLimited, ArithmeticError, ValueError, RuntimeError, np.linalg.LinAlgError)
+_SEEDS = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is minimised, as functions of a point.
+
+    Attributes
+    ----------
+    value, gradient, hessian : exact up to rounding; a value may be NaN or infinite.
+    residuals, jacobian : where the value is a sum of squares, its single terms; shapes (n,) and (n, n_variables).
+    is_guarded : an algorithm is given a large finite value where there is none, growing with the distance from its
+        start, so that it turns back; the record keeps the infinity.
+    """
+
+    value: Callable[[Array], float]
+    gradient: Callable[[Array], Array]
+    hessian: Callable[[Array], Array] | None = None
+    residuals: Callable[[Array], Array] | None = None
+    jacobian: Callable[[Array], Array] | None = None
+    is_guarded: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: converged, stopped or failed, with the algorithm's answer and its own words."""
+
+    status: str
+    point: Array
+    message: str
+
+
+@dataclass
+class Run:
+    """One run of an algorithm: what it asked for, in its order."""
+
+    objective: Objective
+    start: Array
+    lower: Array
+    upper: Array
+    values: list[float] = field(default_factory=list)
+    points: list[Array] = field(default_factory=list)
+    gradients: int = 0
+
+    def run(self, algorithm: str, random: np.random.Generator) -> Outcome:
+        """Run an algorithm by its name; its random numbers come from the trial's own."""
+        # Careful: nlopt has one generator for all; it is set anew before each run, so no run depends on another.
+        nlopt.srand(int(random.integers(1, _SEEDS)))
+        is_bounded = bool(np.isfinite([self.lower, self.upper]).any())
+        is_squares = read_algorithms()[algorithm].least_squares
+        mark = optimagic.mark.least_squares if is_squares else optimagic.mark.scalar
+        try:
+            result = optimagic.minimize(
+                mark(lambda point: self._count_residuals(point) if is_squares else self._count_value(point)),
+                params=self.start,
+                algorithm=self._choose(algorithm, random),
+                jac=mark(lambda point: self._count_jacobian(point) if is_squares else self._count_gradient(point)),
+                bounds=optimagic.Bounds(lower=self.lower, upper=self.upper) if is_bounded else None,
+            )
+        except _FAILURES as error:
+            reason = str(error).strip().splitlines()[-1] if str(error).strip() else "no reason given"
+            return Outcome("failed", self.find_best(), f"{type(error).__name__}: {reason}")
+        status = "converged" if result.success else "stopped"
+        return Outcome(status, np.asarray(result.params, dtype=np.float64), " ".join(str(result.message or "").split()))
+
+    def find_best(self) -> Array:
+        """Return the point of the least value seen; NaN where none was finite."""
+        values = np.array(self.values)
+        if not np.isfinite(values).any():
+            return np.full(len(self.start), np.nan)
+        return self.points[int(np.nanargmin(np.where(np.isfinite(values), values, np.nan)))]
+
+    def _choose(self, name: str, random: np.random.Generator) -> Any:
+        if read_algorithms()[name].hessian:
+            return SECOND_ORDER[name](hessian=self.objective.hessian)
+        algorithm = optimagic.algorithms.AVAILABLE_ALGORITHMS[name]()
+        is_seeded = "seed" in algorithm.__dataclass_fields__
+        return algorithm.with_option(seed=int(random.integers(1, _SEEDS))) if is_seeded else algorithm
+
+    def _keep(self, value: float, point: Array) -> None:
+        self.values.append(value)
+        self.points.append(np.array(point))
+
+    def _count_value(self, point: Array) -> float:
+        value = self.objective.value(point)
+        self._keep(value, point)
+        return self._turn_back(point)[0] if self.objective.is_guarded and not np.isfinite(value) else value
+
+    def _count_gradient(self, point: Array) -> Array:
+        self.gradients += 1
+        gradient = self.objective.gradient(point)
+        return self._turn_back(point)[1] if self.objective.is_guarded and not np.isfinite(gradient).all() else gradient
+
+    def _count_residuals(self, point: Array) -> Array:
+        residuals = self._residuals(point)
+        value = float(residuals @ residuals)
+        self._keep(value if np.isfinite(value) else np.inf, point)
+        if np.isfinite(value):
+            return residuals
+        height = self._turn_back(point)[0]
+        return np.full(len(residuals), np.sqrt(height / len(residuals)), dtype=np.float64)
+
+    def _count_jacobian(self, point: Array) -> Array:
+        self.gradients += 1
+        if self.objective.jacobian is None:
+            raise TypeError("the objective is no sum of squares")
+        jacobian: Array = self.objective.jacobian(point)
+        if np.isfinite(jacobian).all():
+            return jacobian
+        value, gradient = self._turn_back(point)
+        turned: Array = np.tile(gradient / (2 * np.sqrt(value * len(jacobian))), (len(jacobian), 1))
+        return turned
+
+    def _residuals(self, point: Array) -> Array:
+        if self.objective.residuals is None:
+            raise TypeError("the objective is no sum of squares")
+        return self.objective.residuals(point)
+
+    def _turn_back(self, point: Array) -> tuple[float, Array]:
+        """Return a value above the first one, and its gradient, which points away from the start."""
+        first = abs(self.values[0]) if self.values and np.isfinite(self.values[0]) else 1.0
+        away = point - self.start
+        distance = float(np.linalg.norm(away))
+        scale = 10 * max(1.0, first)
+        return scale * (1 + distance), scale * away / (distance or 1.0)
+
+
+def draw_start(random: np.random.Generator, number: int, start: Array, lower: Array, upper: Array) -> Array:
+    """Return the start of a number: 0 is the given one, the others are random.
+
+    Random starts are uniform between finite bounds, else normal about the given start, kept within the bounds.
+    """
+    if number == 0:
+        return start
+    n = len(start)
+    uniform, normal = random.random((number, n))[-1], random.standard_normal((number, n))[-1]
+    is_box = np.isfinite(lower) & np.isfinite(upper)
+    width = np.where(is_box, upper - np.where(is_box, lower, 0), 0)
+    inside = np.where(is_box, lower, 0) + uniform * width
+    about = start + normal * np.maximum(1, np.abs(start))
+    return np.clip(np.where(is_box, inside, about), lower, upper)
+
+
+def measure_stationarity(point: Array, gradient: Array, lower: Array, upper: Array) -> float:
+    """Return the length of the projected gradient step, the largest of its parts: 0 at a point that satisfies the KKT conditions.
+
+    Source: Conn, Gould and Toint (1988), Math. Comp. 50, 399-430, eq. 2.2.
+    """
+    return float(np.abs(np.clip(point - gradient, lower, upper) - point).max())
+
+
+def _make_second_order(name: str, method: str) -> Any:
+    """Return an algorithm of scipy that uses the exact Hessian, which optimagic itself does not hand on.
+
+    Source: Conn, Gould and Toint (2000), Trust-region methods, ch. 7.
+    """
+
+    @optimagic.mark.minimizer(
+        name=name,
+        solver_type=AggregationLevel.SCALAR,
+        is_available=True,
+        is_global=False,
+        needs_jac=True,
+        needs_hess=True,
+        needs_bounds=False,
+        supports_parallelism=False,
+        supports_bounds=False,
+        supports_infinite_bounds=False,
+        supports_linear_constraints=False,
+        supports_nonlinear_constraints=False,
+        disable_history=False,
+    )
+    @dataclass(frozen=True)
+    class SecondOrder(optimagic.optimization.algorithm.Algorithm):  # type: ignore[misc]
+        hessian: Any = None
+
+        def _solve_internal_problem(self, problem: Any, x0: Array) -> Any:
+            raw = scipy.optimize.minimize(problem.fun, x0, method=method, jac=problem.jac, hess=self.hessian)
+            return process_scipy_result(raw)
+
+    return SecondOrder
+
+
+SECOND_ORDER: dict[str, Any] = {
+    "scipy_trust_exact": _make_second_order("scipy_trust_exact", "trust-exact"),
+    "scipy_trust_krylov": _make_second_order("scipy_trust_krylov", "trust-krylov"),
+    "scipy_trust_ncg": _make_second_order("scipy_trust_ncg", "trust-ncg"),
+}
