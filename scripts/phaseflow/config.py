@@ -108,7 +108,7 @@ class _Checker:
         studies, fits = dict(self._validate("optimize", Study)), dict(self._validate("fit", Fit))
         columns = {f"data.{name}": table.columns for name, table in tables.items()}
         columns |= {f"simulate.{name}": list_member_columns(scenario) for name, scenario in scenarios.items()}
-        context = Context(systems, scenarios, columns, self._list_names())
+        context = Context(systems, scenarios, columns, self._list_names(), {f"data.{n}": t for n, t in tables.items()})
         studies = dict(self._resolve_studies(studies, context))
         columns |= {f"optimize.{name}": list_trial_columns(study) for name, study in studies.items()}
         fits = dict(self._resolve_fits(fits, context))

@@ -32,6 +32,8 @@ _IS_RANDOM: dict[str, Callable[[Any], bool]] = {
     "fit": lambda fit: load_fit_kind(fit).is_random,
 }
 _STYLE = "phaseflow/figures/phaseflow.mplstyle"
+# What an algorithm is given depends on what this table says of it.
+_ALGORITHMS = "phaseflow/algorithms.yaml"
 
 
 class Plan:
@@ -74,7 +76,8 @@ class Plan:
     def _chunk_code(self, section: str, name: str) -> Code:
         settings = self.entries[section][name]
         used = settings.list_plugins() if section == "simulate" else [("kinds", settings.kind), ("problems", settings.kind)]
-        return read_code(_CHUNK_SCRIPTS[section], *(find_plugin_file(*plugin) for plugin in used))
+        tables = [_ALGORITHMS] if section == "optimize" else []
+        return read_code(_CHUNK_SCRIPTS[section], *(find_plugin_file(*plugin) for plugin in used), *tables)
 
     def _name_chunks(self, section: str, name: str) -> dict[str, int]:
         """Return the chunks of a scenario or study by name, each with its number."""

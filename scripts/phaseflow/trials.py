@@ -63,7 +63,8 @@ def solve_chunk(
         solution = solve(values, open_stream(block.seed or 0, int(trials.streams[place])))
         solutions.append(solution)
         if solution.status in ("failed", "infeasible"):
-            text = f"{block.place}: trial {trials.ids[place]} ({_describe(values)}) {solution.status}: {solution.message}"
+            swept = ", ".join(f"{name} {column[place]}" for name, column in trials.columns.items())
+            text = f"{block.place}: trial {trials.ids[place]} ({swept}) {solution.status}: {solution.message}"
             print(text)
             if study.on_failure == "stop":
                 raise NumericalError(f"{text}; on_failure is stop")
@@ -106,10 +107,6 @@ def collect_trials(
     for name, path in (("roots", roots_path), ("curves", curves_path)):
         shown = pa.concat_tables(read_parquet(piece) for piece in pieces[name])
         write_parquet(path, shown.filter(pa.array(shown["trial"].to_numpy() == best)).combine_chunks())
-
-
-def _describe(values: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in values.items())
 
 
 def _tabulate_trials(study: Study, trials: Members, places: Int64, solutions: list[Solution]) -> pa.Table:

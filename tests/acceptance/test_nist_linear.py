@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from phaseflow.models._least_squares import solve_least_squares
 from phaseflow.expressions.formula import parse_formula
+from phaseflow.models._least_squares import solve_least_squares
 from phaseflow.models.linear import MODEL, build_design
 from phaseflow.settings.fits import Fit
 from tests.acceptance.reference import read_cases
@@ -70,7 +70,8 @@ def test_digits_are_those_that_the_condition_number_leaves(stated, capsys):
 @pytest.mark.parametrize("stated", SETS)
 def test_statistics_are_the_certified_ones(stated):
     name = stated["name"]
-    fitted = MODEL.fit(Fit.model_validate({"linear": write_formula(stated), "to": f"data.{name}"}), make_table(stated), name, np.random.default_rng(0))
+    fit = Fit.model_validate({"linear": write_formula(stated), "to": f"data.{name}"})
+    fitted = MODEL.fit(fit, make_table(stated), name, np.random.default_rng(0))
     found = fitted.statistics
     assert (found["observations"], found["degrees_of_freedom"]) == (stated["n"], stated["dof"])
     # NIST prints 15 digits; sums of squares lose at most half of what a double has where the fit is near exact.

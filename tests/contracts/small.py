@@ -16,6 +16,7 @@ simulate:
   pair: {system: lorenz63, time: {stop: 2, samples: 11}, ensemble: {members: 3, perturb: {x: 0.1}}}
   plane: {system: van_der_pol, time: {stop: 2, samples: 11}}
   many: {system: lorenz63, time: {stop: 20}, sweep: {rho: {start: 1, stop: 30, count: 20}}, measure: {extrema: z, lyapunov: all}, chunk: 4}
+  plane2: {system: lorenz63, time: {stop: 2}, sweep: {rho: [1, 20], sigma: [5, 10]}, measure: {lyapunov: largest}}
   stiff: {system: robertson, time: {stop: 40, samples: 11}, solver: {method: LSODA}}
   stock: {system: geometric_brownian_motion, time: {stop: 1, samples: 11}, ensemble: {members: 5}}
 optimize:
@@ -23,6 +24,15 @@ optimize:
     minimize: (1 - a)**2 + 100*(b - a**2)**2
     variables: {a: {start: -1}, b: {start: 1}}
     sweep: {algorithm: [scipy_lbfgsb, scipy_neldermead], starts: 3}
+    chunk: 2
+  parabola: {minimize: x**2 + 10*x + 5, variables: {x: {start: 0, lower: -10, upper: 10}}, roots: true}
+  recovered:
+    calibrate: {to: simulate.plane, observe: {x: x, y: y}, parameters: {mu: {start: 0.5, lower: 0.1, upper: 5}}}
+    sweep: {algorithm: [scipy_ls_trf, scipy_lbfgsb], noise: [0.01, 0.1], replicates: 2}
+    chunk: 3
+  ship:
+    program: {transport: {supply: {a: 35, b: 60}, demand: {c: 32, d: 30}, cost: {a: {c: 2, d: 1}, b: {c: 3, d: 2.5}}}}
+    sweep: {demand.d: {start: 20, stop: 70, count: 6}}
     chunk: 2
 fit:
   longley: {linear: "TOTEMP ~ GNP + YEAR", to: data.longley}

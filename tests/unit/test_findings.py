@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from phaseflow.findings import format_number, join_names
-from phaseflow.plugins import load_plugin
+from phaseflow.plugins import list_plugins, load_plugin
 
 SETTINGS = {"time": {"stop": "40"}, "solver": {"method": "taylor", "tolerance": "1e-12"}, "certify": {"method": "none"}}
 
@@ -211,3 +211,56 @@ def test_a_stochastic_path_is_not_asked_how_long_it_is_the_solution():
     finding = find_in_members(settings, make_members(["ok"]))[-1]
     assert finding.standing == "open"
     assert "sample paths" in finding.claim
+
+
+def find(kind, settings, table, statistics=None):
+    return load_plugin("findings", kind).find(settings, table, statistics or {})
+
+
+@pytest.mark.parametrize("kind", [kind for kind in list_plugins("findings") if kind != "trajectories"])
+def test_an_empty_table_supports_nothing(kind):
+    columns = ["term", "estimate", "std_error", "ci_low", "ci_high", "status", "value", "message", "feasibility"]
+    findings = find(kind, {}, pd.DataFrame(columns=columns))
+    assert findings
+    assert "supported" not in list_standings(findings)
+
+
+def test_a_calibration_says_how_near_the_truth_it_comes():
+    trials = make_trials([1.0, 2.0, 3.0], ["converged"] * 3, error=[0.01, 0.03, 0.2], noise=[0.1, 0.1, 1.0])
+    claims = join_claims(find("calibrate", {}, trials))
+    assert "0.02 at noise 0.1 and 0.2 at noise 1" in claims
+    assert "Nothing proves" in claims
+
+
+def test_a_calibration_without_a_truth_names_its_best_fit():
+    settings = {"calibrate": {"parameters": {"x": {}}, "error": "lognormal"}}
+    trials = make_trials([5.0, 4.0, 4.0 + 1e-9], ["converged"] * 3, error=math.nan)
+    findings = find("calibrate", settings, trials)
+    assert "negative log-likelihood 4, reached by 2 of 3 trials" in findings[0].claim
+    assert list_standings(find("calibrate", settings, make_trials([1.0], ["failed"]))) == ["failed"]
+
+
+def test_a_program_is_optimal_only_where_duality_says_so():
+    trials = make_trials([10.0, 12.0], ["converged"] * 2, gap_proven=[0.0, 1e-12])
+    assert "No plan costs less, to within rounding." in join_claims(find("program", {}, trials))
+    assert "by more than 0.5" in join_claims(find("program", {}, trials.assign(gap_proven=[0.0, 0.5])))
+    assert "Nothing proves" in join_claims(find("program", {}, trials.assign(gap_proven=math.nan)))
+    assert "1 of 2 trials have no solution" in join_claims(find("program", {}, trials.assign(status=["converged", "infeasible"])))
+
+
+def test_found_equations_are_true_only_where_the_truth_is_known():
+    terms = pd.DataFrame({"term": ["x' : x"], "relative_error": [0.001]})
+    statistics = {"equations": {"x": {"text": "x' = -x"}}, "is_truth_known": True, "terms_false": 0, "terms_missing": 0}
+    assert "right to within 0.001" in join_claims(find("discover", {}, terms, statistics))
+    assert list_standings(find("discover", {}, terms, {**statistics, "terms_missing": 1}))[-1] == "failed"
+    assert list_standings(find("discover", {}, terms, {**statistics, "is_truth_known": False}))[-1] == "open"
+
+
+def test_a_drift_that_may_be_none_does_not_beat_a_random_walk():
+    terms = pd.DataFrame({"term": ["mu", "sigma"], "estimate": [0.05, 0.2], "ci_low": [-0.01, 0.19], "ci_high": [0.11, 0.21]})
+    tests = {"jarque_bera_p": 0.5, "ljung_box_p": 0.5, "ljung_box_squares_p": 0.5}
+    findings = find("diffusion", {}, terms, {**tests, "random_walk_p": 0.3})
+    assert list_standings(findings) == ["open", "supported", "open", "supported"]
+    assert "does not beat a random walk" in join_claims(findings)
+    bursts = find("diffusion", {}, terms, {**tests, "random_walk_p": 0.01, "ljung_box_squares_p": 1e-9})
+    assert "bursts" in bursts[-1].claim

@@ -79,7 +79,7 @@ CHANGES = {
         change_text("[scipy_lbfgsb, scipy_bfgs]", "[scipy_lbfgsb]"),
         {"optimize": 1, "collect": 1, "draw": 1, "report": 1},
     ),
-    "a table that nothing uses": (change_text("data:\n", "data:\n  other: {dataset: statsmodels.nile}\n"), {}),
+    "a table that nothing uses": (change_text("data:\n", "data:\n  other: {dataset: statsmodels.nile}\n"), PAGE),
     "a comment in the config": (change_text("seed: 1", "# a comment\nseed: 1  # another"), {}),
     "a module that a step imports": (append(TAYLOR), WIDE | {"simulate": 5, "gather": 2}),
     "a module that a step imports, with an old date": (append(TAYLOR, old_date=True), WIDE | {"simulate": 5, "gather": 2}),

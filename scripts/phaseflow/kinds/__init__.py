@@ -7,10 +7,11 @@ imports no engine, since every process that plans reads it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from phaseflow.catalogues import read_algorithms
+from phaseflow.data import Table
 from phaseflow.errors import KeyPath, Mistake, suggest
 from phaseflow.expressions.quantity import Quantity
 from phaseflow.plugins import load_plugin
@@ -30,12 +31,14 @@ class Context:
     ----------
     columns : the columns of each table that can be referred to, by `<section>.<name>`.
     known : the names of all tables, also of those with mistakes of their own.
+    tables : the tables from outside, by `data.<name>`.
     """
 
     systems: Mapping[str, System]
     scenarios: Mapping[str, Scenario]
     columns: Mapping[str, Sequence[str]]
     known: frozenset[str]
+    tables: Mapping[str, Table] = field(default_factory=dict)
 
     def check_table(self, path: KeyPath, name: str) -> list[Mistake]:
         """Check that there is a table of a name."""
@@ -185,7 +188,7 @@ def check_study(study: Study, path: KeyPath, context: Context) -> list[Mistake]:
     """Check a study: what its kind checks, and its sweep."""
     kind = load_study_kind(study)
     mistakes = kind.check(study, path, context)
-    axes = kind.axes(study)
+    axes = kind.axes(study if mistakes else kind.resolve(study, context))
     for place, block in enumerate(study.sweep or []):
         here = (*path, "sweep") if len(study.sweep or []) == 1 else (*path, "sweep", place)
         found = [mistake for name, values in block.items() for mistake in _check_values((*here, name), name, values, axes)]

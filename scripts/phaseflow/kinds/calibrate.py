@@ -65,13 +65,16 @@ def check(study: Study, path: KeyPath, context: Context) -> list[Mistake]:
 
 
 def _check_scenario(path: KeyPath, stated: Calibrate, scenario: Scenario | None) -> list[Mistake]:
+    if scenario is None:
+        return []
+    # A study that is written out in full has both, as the scenario says them.
+    own = {"system": scenario.definition.model_dump(), "time": TIME_COLUMN}
+    given = {"system": stated.system.model_dump() if isinstance(stated.system, System) else stated.system, "time": stated.time}
     mistakes = [
         Mistake((*path, key), f"{stated.to} is a simulated record and says this itself: leave {key!r} out")
-        for key in ("system", "time")
-        if getattr(stated, key) is not None
+        for key, value in given.items()
+        if value is not None and value != own[key]
     ]
-    if scenario is None:
-        return mistakes
     wanted = {
         "one trajectory: it has a sweep or an ensemble": scenario.sweep is None and scenario.ensemble is None,
         "a stored trajectory: give it time.samples": scenario.keeps_trajectories,

@@ -77,7 +77,7 @@ def solve_least_squares(design: Array, response: Array) -> LeastSquares:
     )
 
 
-def check_design(names: Sequence[str], design: Array, source: str) -> None:
+def check_design(names: Sequence[str], design: Array, source: str, advice: str = "leave one out") -> None:
     """Check that least squares has one solution.
 
     Raises
@@ -93,7 +93,7 @@ def check_design(names: Sequence[str], design: Array, source: str) -> None:
     _, singular, right = np.linalg.svd(scaled, full_matrices=False)
     if singular[-1] < singular[0] * max(design.shape) * np.finfo(float).eps:
         involved = [name for name, weight in zip(names, np.abs(right[-1]), strict=True) if weight > 1e-3 * np.abs(right[-1]).max()]
-        raise DataError(f"{source}: the terms {', '.join(map(repr, involved))} are linearly dependent; leave one out")
+        raise DataError(f"{source}: the terms {', '.join(map(repr, involved))} are linearly dependent; {advice}")
 
 
 def tabulate_terms(names: Sequence[str], estimates: Array, errors: Array, freedom: float, confidence: float) -> pd.DataFrame:

@@ -54,8 +54,8 @@ def describe_rows(solution: LeastSquares, response: Array) -> pd.DataFrame:
     rest = 1 - leverages
     rest = np.where(rest > len(response) * np.finfo(float).eps, rest, np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
-        without = (solution.residual_sum - residuals**2 / rest) / (solution.freedom - 1) if solution.freedom > 1 else np.full_like(rest, np.nan)
-        studentized = residuals / np.sqrt(np.where(without > 0, without, np.nan) * rest)
+        without = (solution.residual_sum - residuals**2 / rest) / (solution.freedom - 1)
+        studentized = residuals / np.sqrt(np.where(np.isfinite(without) & (without > 0), without, np.nan) * rest)
         distances = residuals**2 * leverages / (rest**2 * n_terms * solution.residual_std**2)
     return pd.DataFrame(
         {

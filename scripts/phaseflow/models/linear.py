@@ -14,11 +14,11 @@ from scipy.stats import f as fisher_f
 
 from phaseflow.data import check_numbers
 from phaseflow.errors import DataError
-from phaseflow.models._least_squares import Array, LeastSquares, check_design, solve_least_squares, tabulate_terms
-from phaseflow.models._residuals import describe_rows, examine_residuals
 from phaseflow.expressions.arrays import evaluate
 from phaseflow.expressions.formula import Formula, Term, parse_formula
 from phaseflow.models import Fitted, Model
+from phaseflow.models._least_squares import Array, LeastSquares, check_design, solve_least_squares, tabulate_terms
+from phaseflow.models._residuals import describe_rows, examine_residuals
 from phaseflow.settings.fits import Fit
 
 INTERCEPT = "Intercept"

@@ -161,7 +161,8 @@ def draw_start(random: np.random.Generator, number: int, start: Array, lower: Ar
     width = np.where(is_box, upper - np.where(is_box, lower, 0), 0)
     inside = np.where(is_box, lower, 0) + uniform * width
     about = start + normal * np.maximum(1, np.abs(start))
-    return np.clip(np.where(is_box, inside, about), lower, upper)
+    drawn: Array = np.clip(np.where(is_box, inside, about), lower, upper)
+    return drawn
 
 
 def measure_stationarity(point: Array, gradient: Array, lower: Array, upper: Array) -> float:

@@ -16,6 +16,8 @@ from phaseflow.problems._roots import find_roots
 from phaseflow.problems._search import Array, Objective, Run, draw_start, measure_stationarity
 from phaseflow.settings.studies import Study
 
+_SMOOTH = 401
+
 
 class Derivatives:
     """An expression with its exact gradient and Hessian, compiled; the Hessian when it is first asked for."""
@@ -59,6 +61,8 @@ class Minimizer:
         self.start = np.array([variable.start.value for variable in study.variables.values()])
         self.lower, self.upper = (np.array(side) for side in zip(*(v.bounds for v in study.variables.values()), strict=True))
         self.tables = {"roots": find_roots(study, study.roots.points)} if study.roots else {}
+        if len(self.start) == 1 and np.isfinite([self.lower, self.upper]).all():
+            self.tables["curves"] = self._trace()
 
     def __call__(self, trial: Mapping[str, Any], random: np.random.Generator) -> Solution:
         """Run one algorithm from one start."""
@@ -71,6 +75,14 @@ class Minimizer:
             status, message = "failed", f"the value at the answer is not finite; {message}"
         points = np.array(run.points).reshape(-1, len(point))
         return Solution(status, value, point, message, run.gradients, self._weigh(point), np.array(run.values), points, self.tables)
+
+    def _trace(self) -> dict[str, list[Any]]:
+        """Return the graph of a function of one variable and of its derivative between its bounds, as columns."""
+        at = np.linspace(self.lower[0], self.upper[0], _SMOOTH)
+        values = [self.derivatives.find_value(np.array([x])) for x in at]
+        slopes = [float(self.derivatives.find_gradient(np.array([x]))[0]) for x in at]
+        names = ["function"] * len(at) + ["derivative"] * len(at)
+        return {"curve": names, "at": [*at.tolist(), *at.tolist()], "observed": [np.nan] * len(names), "value": values + slopes}
 
     def _weigh(self, point: Array) -> dict[str, float]:
         """Return what can be said of an answer."""

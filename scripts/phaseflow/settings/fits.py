@@ -21,7 +21,7 @@ _KEYS: dict[str, dict[str, bool]] = {
     "discover": {"inputs": False, "truth": False},
     "network": {"inputs": False, "horizon": True, "sweep": False},
     "forecast": {"horizon": True, "inputs": False, "truth": False},
-    "diffusion": {"series": True, "dt": True},
+    "diffusion": {"series": True, "dt": False},
 }
 
 
@@ -38,7 +38,7 @@ class Discover(Settings):
 
     library: Library = Field(Library(), description="the candidate terms")
     threshold: Annotated[Real, AfterValidator(positive)] | None = Field(
-        None, description="the least coefficient kept, for states and derivatives scaled to size 1 (default: chosen by held-out error)"
+        None, description="the least share of a derivative's size that a term must contribute (default: chosen by held-out error)"
     )
     window: Count = Field(16, ge=4, le=1_000, description="how many samples each test function of the weak form reaches to either side")
 
@@ -68,7 +68,7 @@ class Fit(Settings):
     discover: Discover | None = Field(None, description="equations from a trajectory")
     network: Network | None = Field(None, description="a neural network that predicts the state one horizon ahead")
     forecast: Annotated[list[str] | None, PLANNED] = Field(None, description="the forecasters to compare")
-    diffusion: Name | System | None = Field(None, description="the stochastic system to calibrate: so far geometric Brownian motion")
+    diffusion: Name | System | None = Field(None, description="the stochastic system to calibrate: so far geometric Brownian motion or Ornstein-Uhlenbeck")
     to: str = Field(
         description="the table: `data.<name>`, `optimize.<study>` or `simulate.<scenario>`: its trajectories for discover, network and "
         "diffusion, else its members"
@@ -82,7 +82,7 @@ class Fit(Settings):
     inputs: list[str] | None = Field(None, description="the columns that hold the state (default: all but member and t)")
     horizon: Annotated[Real, AfterValidator(positive)] | None = Field(None, description="how far ahead a forecast looks, in units of t")
     series: str | None = Field(None, description="the column that a diffusion is fitted to, in the order of time")
-    dt: Annotated[Real, AfterValidator(positive)] | None = Field(None, description="the time from one row of the series to the next")
+    dt: Annotated[Real, AfterValidator(positive)] | None = Field(None, description="the time from one row of the series to the next (default: that of column t)")
     sweep: Sweep | None = Field(None, description="the settings that are compared: `solver` of a network")
 
     @model_validator(mode="after")

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from phaseflow.errors import KeyPath, Mistake
 from phaseflow.expressions.quantity import Expression, Quantity
 from phaseflow.settings.base import PLANNED, Count, Formula, Name, Real, Settings, fail, positive
+from phaseflow.settings.programs import Program, Transport
 from phaseflow.settings.sweeps import Sweep
 from phaseflow.settings.systems import System
 
@@ -113,7 +114,8 @@ class Calibrate(Settings):
     times: Span | None = Field(None, description="the part of the record that is used")
     error: Literal["normal", "lognormal"] = Field(
         "normal",
-        description="normal: least squares, each column in units of its own standard deviation; lognormal: greatest likelihood, one size a column",
+        description="normal: least squares, each column in units of its own standard deviation; "
+        "lognormal: greatest likelihood, one size a column",
     )
     parameters: dict[Name, Estimated] = Field({}, description="the parameters sought")
     initial: dict[Name, Estimated] = Field({}, description="the initial values sought; they hold at the first time of the record")
@@ -140,20 +142,12 @@ class Calibrate(Settings):
         return self.system
 
 
-class Program(Settings):
-    """A linear or mixed-integer program."""
-
-    transport: dict[str, Any] | None = Field(None, description="supply, demand and cost of a transportation problem")
-    facility: dict[str, Any] | None = Field(None, description="a facility location problem")
-    linear: dict[str, Any] | None = Field(None, description="a general linear or mixed-integer program")
-
-
 class Study(Settings):
     """One problem of optimisation, solved by one algorithm or compared over many."""
 
     minimize: Formula | None = Field(None, description="the expression to minimise")
     calibrate: Calibrate | None = Field(None, description="parameters of a system from data")
-    program: Annotated[Program | None, PLANNED] = Field(None, description="a linear or mixed-integer program")
+    program: Program | None = Field(None, description="a linear or mixed-integer program")
     benchmark: Annotated[str | None, PLANNED] = Field(None, description="a set of test problems")
     variables: dict[Name, Variable] = Field({}, description="the variables of `minimize`")
     constraints: Annotated[list[str] | None, PLANNED] = Field(None, description="inequalities and equations that must hold")
@@ -161,7 +155,10 @@ class Study(Settings):
         None, description="find also where the expression is zero: true, or how it is searched"
     )
     sweep: Sweep | None = Field(
-        None, description="`algorithm`: names; `starts`: a count (the first start is as given, the others are random within the bounds)"
+        None,
+        description="`algorithm`: names; `starts`: a count (the first start is as given, the others are random within the bounds); "
+        "calibrate to a simulated record also `noise` (relative to the spread of each observed column; with lognormal errors the standard "
+        "deviation of the logarithm) and `replicates`: a count; program the numbers of the problem, such as `demand.Topeka`",
     )
     on_failure: Literal["keep", "stop"] = Field("keep", description="keep: a failed trial is a row with a status; stop: the run fails")
     chunk: Annotated[Count | None, Field(ge=1, le=10_000_000)] = Field(
@@ -203,6 +200,18 @@ class Study(Settings):
         if self.calibrate is None:
             raise TypeError("this study calibrates nothing")
         return self.calibrate
+
+    @property
+    def transport(self) -> Transport:
+        """The transportation problem.
+
+        Raises
+        ------
+        TypeError : the study is of another kind.
+        """
+        if self.program is None or self.program.transport is None:
+            raise TypeError("this study plans no transport")
+        return self.program.transport
 
     def with_defaults(self) -> Study:
         """Return the study with defaults filled in."""

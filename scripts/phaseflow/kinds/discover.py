@@ -1,0 +1,45 @@
+"""Equations discovered from trajectories."""
+
+from __future__ import annotations
+
+from phaseflow.errors import KeyPath, Mistake, suggest
+from phaseflow.kinds import Context, FitKind
+from phaseflow.settings.fits import Fit
+from phaseflow.settings.scenarios import Scenario
+
+# What a sweep may change from member to member while the equations stay the same.
+_SAME_EQUATIONS = ("initial.", "solver.")
+
+
+def check(fit: Fit, path: KeyPath, context: Context) -> list[Mistake]:
+    """Check the columns, that the members obey the same equations, and the truth."""
+    mistakes = context.check_kept((*path, "to"), fit.to)
+    wanted = ["t", *(fit.inputs or [])]
+    mistakes += context.check_columns((*path, "inputs" if fit.inputs else "to"), fit.to, wanted, "trajectories")
+    if (scenario := find_scenario(fit, context)) is not None:
+        swept = {name for block in scenario.sweep or [] for name in block if not name.startswith(_SAME_EQUATIONS)}
+        if swept:
+            text = f"the members of {fit.to} differ in {', '.join(sorted(swept))}: equations are discovered from members that share them"
+            mistakes.append(Mistake((*path, "to"), text))
+    if isinstance(fit.truth, str) and fit.truth not in context.systems:
+        mistakes.append(Mistake((*path, "truth"), f"there is no system {fit.truth!r}{suggest(fit.truth, context.systems)}"))
+    return mistakes
+
+
+def find_scenario(fit: Fit, context: Context) -> Scenario | None:
+    """Return the scenario that a fit reads, where it reads one."""
+    section, _, name = fit.to.partition(".")
+    return context.scenarios.get(name) if section == "simulate" else None
+
+
+def resolve(fit: Fit, context: Context) -> Fit:
+    """Write out the system that made the table, where it is known."""
+    truth = context.systems[fit.truth] if isinstance(fit.truth, str) else fit.truth
+    if truth is None and (scenario := find_scenario(fit, context)) is not None:
+        truth = scenario.definition
+    if truth is not None:
+        truth = truth.model_copy(update={"description": None, "source": None})
+    return fit.model_copy(update={"truth": truth})
+
+
+KIND = FitKind(check, resolve, "trajectories")

@@ -1,0 +1,161 @@
+"""Equations discovered: the true terms and coefficients of known systems, and what is said where they cannot be had."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.integrate import solve_ivp
+
+from phaseflow.catalogues import Catalogue
+from phaseflow.config import load_config
+from phaseflow.errors import ConfigError, DataError
+from phaseflow.expressions.arrays import evaluate
+from phaseflow.models._weak_form import build_weak_form, list_monomials
+from phaseflow.models.discover import MODEL
+from phaseflow.settings.fits import Fit
+
+SEVEN = ["x' : x", "x' : y", "y' : x", "y' : y", "y' : x*z", "z' : z", "z' : x*y"]
+
+
+def solve_lorenz(stop, n, initial=(1, 1, 1)):
+    def slope(_t, u):
+        return 10 * (u[1] - u[0]), u[0] * (28 - u[2]) - u[1], u[0] * u[1] - 8 / 3 * u[2]
+
+    times = np.linspace(0, stop, n)
+    return times, solve_ivp(slope, (0, stop), initial, method="DOP853", rtol=1e-13, atol=1e-13, t_eval=times).y.T
+
+
+def make_table(times, values, names="xyz", member=0):
+    return pd.DataFrame(values, columns=list(names)).assign(member=member, t=times)
+
+
+def fit(table, truth="lorenz63", **discover):
+    settings = {"discover": discover, "to": "simulate.a"}
+    if truth:
+        settings["truth"] = Catalogue()[truth].model_dump(mode="json", exclude_none=True)
+    return MODEL.fit(Fit.model_validate(settings), table, "source", np.random.default_rng(0))
+
+
+@pytest.fixture(scope="module")
+def coarse():
+    """The tour's trajectory: t from 0 to 40 in 1,000 samples."""
+    return make_table(*solve_lorenz(40, 1_000))
+
+
+@pytest.fixture(scope="module")
+def fine():
+    """Ten time units at dt 0.01."""
+    return make_table(*solve_lorenz(10, 1_001))
+
+
+# The integrator's dense output is right to about 1e-8; the weak form itself to 1e-7 at dt 0.04 and below that at 0.01.
+@pytest.mark.parametrize(("name", "error"), [("coarse", 1e-6), ("fine", 1e-6)])
+def test_lorenz_is_found_with_its_seven_terms(name, error, request):
+    found = fit(request.getfixturevalue(name))
+    assert found.terms["term"].tolist() == SEVEN
+    assert (found.terms["standing"] == "found").all()
+    assert found.terms["relative_error"].max() < error
+    assert found.statistics["terms_missing"] == found.statistics["terms_false"] == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_one_per_cent_of_noise_leaves_the_terms_and_moves_coefficients_by_per_cents(fine, seed):
+    states = fine[["x", "y", "z"]]
+    noise = np.random.default_rng(seed).normal(size=states.shape) * states.std().to_numpy() * 0.01
+    found = fit(fine.assign(**(states + noise)))
+    assert found.terms["term"].tolist() == SEVEN
+    assert found.terms["relative_error"].max() < 0.05
+
+
+@pytest.mark.parametrize(("name", "degree", "stop"), [("lotka_volterra", 2, 40), ("van_der_pol", 3, 20), ("rossler", 2, 60)])
+def test_other_systems_are_found_too(name, degree, stop):
+    system = Catalogue()[name]
+    parameters = {key: quantity.value for key, quantity in system.parameters.items()}
+
+    def slope(_t, state):
+        values = parameters | dict(zip(system.equations, state, strict=True))
+        return [float(evaluate(formula.tree, values)) for formula in system.equations.values()]
+
+    times = np.linspace(0, stop, 1_001)
+    initial = [quantity.value for quantity in system.initial.values()]
+    values = solve_ivp(slope, (0, stop), initial, method="DOP853", rtol=1e-11, atol=1e-11, t_eval=times).y.T
+    found = fit(make_table(times, values, system.equations), name, library={"polynomial": degree})
+    assert (found.terms["standing"] == "found").all(), found.terms
+    assert found.terms["relative_error"].max() < 1e-3
+
+
+def test_members_are_fitted_together_and_no_window_spans_two():
+    parts = [make_table(*solve_lorenz(8, 401, initial), member=member) for member, initial in ((7, (1, 1, 1)), (3, (-5, 2, 20)))]
+    found = fit(pd.concat(parts))
+    assert found.terms["term"].tolist() == SEVEN
+    assert found.statistics["members"] == 2
+    assert found.terms["relative_error"].max() < 1e-4
+
+
+def test_a_true_term_that_is_dropped_and_a_false_one_both_show(fine):
+    # y contributes about 0.1 of y', so a threshold of 0.5 drops it; the truth of another system makes all others false.
+    found = fit(fine, threshold=0.5).terms.set_index("term")
+    assert found.loc["y' : y", "standing"] == "missing"
+    assert found.loc["y' : y", ["estimate", "truth"]].tolist() == [0, -1]
+    other = fit(fine, "rossler")
+    assert other.statistics["terms_false"] > 0
+    assert {"missing", "false"} <= set(other.terms["standing"])
+    # The constant of the third equation of Roessler's system, in the order of the library.
+    assert other.terms[other.terms["equation"] == "z"]["feature"].tolist()[0] == "1"
+
+
+def test_without_a_truth_no_error_is_claimed(fine):
+    found = fit(fine, None)
+    assert found.terms["truth"].isna().all()
+    assert (found.terms["standing"] == "unknown").all()
+    assert found.statistics["is_truth_known"] is False
+
+
+def test_the_weak_form_is_exact_for_a_sine():
+    times = np.linspace(0, 20, 501)
+    weak = build_weak_form([np.stack([np.sin(3 * times), np.cos(3 * times)], axis=1)], 0.04, ["s", "c"], list_monomials(["s", "c"], 1), 16)
+    # Aliasing of a test function with seven derivatives, beyond a frequency of 2*pi/0.04, is below 1e-10 of it.
+    np.testing.assert_allclose(weak.slopes[:, 0], 3 * weak.features[:, 2], atol=1e-9)
+    np.testing.assert_allclose(weak.features[:, 0], 1, rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.assign(t=t["t"] ** 2), "source, column 't': the times must rise in even steps"),
+        (lambda t: t.assign(x=1.0), "source: the terms"),
+        (lambda t: t.head(60), "60 samples are too few for a window of 16"),
+        (lambda t: t.drop(columns="t"), "source has no column 't'"),
+        (lambda t: t.assign(y=np.where(t["t"] > 5, np.nan, t["y"])), "column 'y' has no finite value in 500 rows, first in row 502"),
+        (lambda t: t.assign(y="no"), "column 'y' does not hold numbers: row 1 has 'no'"),
+    ],
+)
+def test_tables_that_cannot_be_used_are_named(fine, change, message):
+    with pytest.raises(DataError) as caught:
+        fit(change(fine))
+    assert message in str(caught.value) or "column 'x': the state does not vary" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("entry", "scenario", "message"),
+    [
+        ("discover: {}", "time: {stop: 1}", "fit.f.to: simulate.a keeps no trajectories"),
+        ("discover: {}", "time: {stop: 1, samples: 9}, sweep: {rho: [1, 2]}", "the members of simulate.a differ in rho"),
+        ("discover: {}, inputs: [x, w]", "time: {stop: 1, samples: 9}", "fit.f.inputs: simulate.a has no column 'w'"),
+        ("discover: {}, truth: lorenz36", "time: {stop: 1, samples: 9}", "did you mean 'lorenz63'?"),
+        ("discover: {library: {fourier: 2}}", "time: {stop: 1, samples: 9}", "not built yet"),
+        ("discover: {threshold: 0}", "time: {stop: 1, samples: 9}", "0 must be greater than 0"),
+    ],
+)
+def test_mistakes_are_found_before_anything_runs(tmp_path, entry, scenario, message):
+    (tmp_path / "c.yaml").write_text(f"simulate: {{a: {{system: lorenz63, {scenario}}}}}\nfit: {{f: {{{entry}, to: simulate.a}}}}\n")
+    with pytest.raises(ConfigError) as caught:
+        load_config(tmp_path / "c.yaml")
+    assert message in str(caught.value)
+
+
+def test_the_truth_is_the_scenarios_own_system(tmp_path):
+    text = (
+        "simulate: {a: {system: lorenz63, parameters: {rho: 20}, time: {stop: 1, samples: 9}}}\nfit: {f: {discover: {}, to: simulate.a}}\n"
+    )
+    (tmp_path / "c.yaml").write_text(text)
+    assert load_config(tmp_path / "c.yaml").fits["f"].truth.parameters["rho"].value == 20

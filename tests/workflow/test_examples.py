@@ -1,0 +1,81 @@
+"""Every example runs to its page, and says what is known to be true of it."""
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.optimize import linprog
+
+from tests.workflow.conftest import ROOT, Project
+
+EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("*.yaml"))
+
+
+@pytest.fixture(scope="module")
+def run_example(source, tmp_path_factory):
+    def run(name):
+        folder = tmp_path_factory.mktemp(name) / "project"
+        shutil.copytree(source, folder)
+        shutil.copytree(ROOT / "examples", folder / "examples")
+        project = Project(folder)
+        project.run("--configfile", f"examples/{name}.yaml")
+        return project.results
+
+    return run
+
+
+def test_there_are_at_least_four_examples():
+    assert len(EXAMPLES) >= 4
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_runs_to_its_page(run_example, name):
+    results = run_example(name)
+    assert (results / "report/index.html").stat().st_size > 10_000
+    for members in results.glob("simulate/*/members.parquet"):
+        assert (pd.read_parquet(members)["status"] == "ok").all()
+    check = CHECKS.get(name)
+    if check:
+        check(results)
+
+
+def check_trees(results):
+    terms = pd.read_csv(results / "fit/power_law.csv").set_index("term")
+    # A standard textbook result (Ryan et al. 1976): -6.632 + 1.983 log(girth) + 1.117 log(height).
+    assert terms["estimate"].round(3).tolist() == [-6.632, 1.983, 1.117]
+
+
+def check_pendulum(results):
+    swing = pd.read_parquet(results / "simulate/swing/trajectories")
+    energy = swing["p"] ** 2 / 2 - np.cos(swing["q"])
+    assert (energy.diff().dropna() < 1e-9).all()  # friction only takes energy away
+    scan = pd.read_parquet(results / "simulate/drive_scan/members.parquet").set_index("drive")
+    # Baker and Gollub (1990), sec. 3: locked to the drive at 0.9 and 1.35, chaotic at 1.15.
+    assert scan["lyapunov_1"].iloc[0] < 0
+    assert scan["lyapunov_1"].loc[1.14:1.16].max() > 0.05
+
+
+def check_large_sweep(results):
+    members = pd.read_parquet(results / "simulate/plane/members.parquet")
+    classic = members[(members["rho"] == 30) & (members["sigma"] == 10)]
+    assert classic["lyapunov_1"].between(0.7, 1.2).all()
+    # Below rho = sigma (sigma + beta + 3)/(sigma - beta - 1), with sigma > beta + 1, the fixed points attract.
+    quiet = members[(members["sigma"] >= 6) & (members["rho"] == 10)]
+    assert (quiet["lyapunov_1"] < 0).all()
+
+
+def check_supply_chain(results):
+    folder = ROOT / "examples/data"
+    supply, demand, routes = (pd.read_csv(folder / f"{name}.csv") for name in ("bakeries", "shops", "routes"))
+    upper = [[float(route["from"] == node) for _, route in routes.iterrows()] for node in supply["node"]]
+    equal = [[float(route["to"] == node) for _, route in routes.iterrows()] for node in demand["node"]]
+    # The simplex method on the same problem, stated anew.
+    truth = linprog(routes["cost"], A_ub=upper, b_ub=supply["supply"], A_eq=equal, b_eq=demand["demand"], method="highs-ds")
+    assert pd.read_csv(results / "optimize/delivery.csv")["value"][0] == pytest.approx(truth.fun, abs=1e-9)
+    growth = pd.read_csv(results / "optimize/growth.csv")
+    # 1,060 loaves less the 750 of the other shops leave 310 for Garden.
+    assert ((growth["status"] == "converged") == (growth["demand.Garden"] <= 310)).all()
+
+
+CHECKS = {"supply_chain": check_supply_chain, "trees": check_trees, "pendulum": check_pendulum, "large_sweep": check_large_sweep}
