@@ -8,9 +8,7 @@ from phaseflow.settings.block import Block
 from phaseflow.trials import solve_chunk
 
 
-def optimize(
-    block: str, chunk: int, tables: dict[str, str], cache: str, trials: str, histories: str, roots: str, curves: str
-) -> None:
+def optimize(block: str, chunk: int, tables: dict[str, str], cache: str, trials: str, histories: str, roots: str, curves: str) -> None:
     """Write the rows of one chunk, their histories, and what its best trial has to show."""
     use_cache(Path(cache))
     read = {name: Path(path) for name, path in tables.items()}

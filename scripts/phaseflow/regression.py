@@ -36,7 +36,7 @@ def fit_model(block: Block, table_path: Path, terms_path: Path, statistics_path:
     write_json(statistics_path, _drop_undefined(fitted.statistics))
     with write_whole(rows_path) as temporary:
         fitted.rows.to_parquet(temporary, index=False)
-    print(f"{block.place}: {len(fitted.terms)} terms fitted to {len(fitted.rows)} rows of {table_path}")
+    print(f"{block.place}: {len(fitted.terms)} terms fitted to {fitted.statistics['observations']} observations of {table_path}")
 
 
 def _drop_undefined(value: Any) -> Any:

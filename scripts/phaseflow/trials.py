@@ -30,9 +30,7 @@ _SHOWN = {
             ("method", pa.string()),
         ]
     ),
-    "curves": pa.schema(
-        [("trial", pa.int64()), ("curve", pa.string()), *((name, pa.float64()) for name in ("at", "observed", "value"))]
-    ),
+    "curves": pa.schema([("trial", pa.int64()), ("curve", pa.string()), *((name, pa.float64()) for name in ("at", "observed", "value"))]),
 }
 
 
@@ -106,7 +104,9 @@ def collect_trials(
     best = int(table["trial"].iloc[_find_best(table)])
     for name, path in (("roots", roots_path), ("curves", curves_path)):
         shown = pa.concat_tables(read_parquet(piece) for piece in pieces[name])
-        write_parquet(path, shown.filter(pa.array(shown["trial"].to_numpy() == best)).combine_chunks())
+        chosen = shown.filter(pa.array(shown["trial"].to_numpy() == best)).combine_chunks()
+        # Roots are the function's own, whatever trial brings them.
+        write_parquet(path, chosen.drop_columns(["trial"]) if name == "roots" else chosen)
 
 
 def _tabulate_trials(study: Study, trials: Members, places: Int64, solutions: list[Solution]) -> pa.Table:

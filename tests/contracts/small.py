@@ -11,7 +11,7 @@ from phaseflow.trials import collect_trials, solve_chunk
 
 CONFIG = """\
 seed: 3
-data: {longley: {dataset: statsmodels.longley}}
+data: {longley: {dataset: statsmodels.longley}, sp500: {dataset: arch.sp500}}
 simulate:
   pair: {system: lorenz63, time: {stop: 2, samples: 11}, ensemble: {members: 3, perturb: {x: 0.1}}}
   plane: {system: van_der_pol, time: {stop: 2, samples: 11}}
@@ -19,6 +19,7 @@ simulate:
   plane2: {system: lorenz63, time: {stop: 2}, sweep: {rho: [1, 20], sigma: [5, 10]}, measure: {lyapunov: largest}}
   stiff: {system: robertson, time: {stop: 40, samples: 11}, solver: {method: LSODA}}
   stock: {system: geometric_brownian_motion, time: {stop: 1, samples: 11}, ensemble: {members: 5}}
+  flow: {system: lorenz63, time: {stop: 8, samples: 401}}
 optimize:
   valley:
     minimize: (1 - a)**2 + 100*(b - a**2)**2
@@ -37,6 +38,12 @@ optimize:
 fit:
   longley: {linear: "TOTEMP ~ GNP + YEAR", to: data.longley}
   law: {linear: "steps ~ rho", to: simulate.many}
+  growth: {curve: a*exp(b*(YEAR - 1947)), response: GNP, start: {a: 234289, b: 0.05}, to: data.longley}
+  plane_of: {curve: a*GNP + b*UNEMP, response: TOTEMP, start: {a: 0, b: 1}, to: data.longley}
+  found: {discover: {}, to: simulate.flow}
+  net: {network: {layers: [8]}, horizon: 0.02, to: simulate.flow, sweep: {solver: [lbfgs, adam]}}
+  prices: {diffusion: geometric_brownian_motion, series: Adj Close, dt: 1/252, to: data.sp500}
+  stock: {diffusion: geometric_brownian_motion, series: S, to: simulate.stock}
 """
 
 _WORK = {"simulate": (simulate_chunk, gather_members), "optimize": (solve_chunk, collect_trials)}

@@ -41,9 +41,9 @@ def run_chunks(plan, section, name, cache):
 def test_the_chain_of_scripts_makes_a_page_that_is_current(plan):
     for name in plan.config.scenarios:
         chunks = run_chunks(plan, "simulate", name, "cache")
-        folder, receipt = f"results/simulate/{name}", f"results/receipts/simulate/{name}.json"
-        gather.gather(plan.origin("simulate", name).text, chunks, f"{folder}/members.parquet", f"{folder}/trajectories", receipt)
-        assert len(pd.read_parquet(f"{folder}/members.parquet")) == len(plan.members("simulate", name))
+        outputs = [str(path) for path in plan.outputs("simulate", name)]
+        gather.gather(plan.origin("simulate", name).text, chunks, *outputs, f"results/receipts/simulate/{name}.json")
+        assert len(pd.read_parquet(outputs[0])) == len(plan.members("simulate", name))
     for name in plan.config.studies:
         chunks = run_chunks(plan, "optimize", name, "cache")
         outputs = [str(path) for path in plan.outputs("optimize", name)]

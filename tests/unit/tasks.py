@@ -18,7 +18,8 @@ def make_task(system, times, *, transient=0.0, members=1, events=(), seed=0, par
     for name, column in (parameters or {}).items():
         values[:, list(system.parameters).index(name)] = column
     streams = np.arange(members, dtype=np.uint64)
-    return Task(system, initial, values, np.asarray(times, dtype=float), transient, Solver.model_validate(solver), seed, streams, tuple(events))
+    settings = Solver.model_validate(solver)
+    return Task(system, initial, values, np.asarray(times, dtype=float), transient, settings, seed, streams, tuple(events))
 
 
 def integrate(task):

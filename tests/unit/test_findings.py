@@ -264,3 +264,21 @@ def test_a_drift_that_may_be_none_does_not_beat_a_random_walk():
     assert "does not beat a random walk" in join_claims(findings)
     bursts = find("diffusion", {}, terms, {**tests, "random_walk_p": 0.01, "ljung_box_squares_p": 1e-9})
     assert "bursts" in bursts[-1].claim
+
+
+def make_forecasts(**intervals):
+    rows = [{"term": name, "estimate": (low + high) / 2, "ci_low": low, "ci_high": high} for name, (low, high) in intervals.items()]
+    return pd.DataFrame(rows).assign(converged=True)
+
+
+def test_a_network_must_beat_the_best_baseline_beyond_its_interval():
+    clear = make_forecasts(persistence=(0.4, 0.5), linear=(0.2, 0.3), lbfgs=(0.01, 0.02), adam=(0.05, 0.06))
+    claims = join_claims(find("network", {}, clear))
+    assert "lbfgs and adam err less than the best plain forecast, linear" in claims
+    assert "lbfgs errs least from these initial weights" in claims
+    unclear = make_forecasts(persistence=(0.4, 0.5), linear=(0.2, 0.3), lbfgs=(0.19, 0.25), adam=(0.18, 0.21))
+    findings = find("network", {}, unclear)
+    assert list_standings(findings) == ["open", "open"]
+    assert "is not shown" in findings[0].claim
+    stopped = find("network", {}, clear.assign(converged=False))
+    assert "stopped before it converged" in stopped[-1].claim

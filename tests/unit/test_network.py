@@ -86,7 +86,7 @@ def test_members_are_never_joined(table):
 @pytest.mark.parametrize(
     ("change", "settings", "message"),
     [
-        (lambda t: t, {"horizon": "0.05"}, "a horizon of 0.05 is no whole number of them; take 0.04004"),
+        (lambda t: t, {"horizon": "0.05"}, "so 0.05 is no whole number of steps; take 0.04004"),
         (lambda t: t.head(60), {}, "11 held-out predictions are too few"),
         (lambda t: t.assign(x=1.0), {}, "column 'x': the state does not vary in the training part"),
         (lambda t: t.drop(columns="z"), {}, "source has no column 'z'"),
@@ -103,7 +103,7 @@ def test_tables_that_cannot_be_used_are_named(table, change, settings, message):
     [
         (
             "network: {layers: [4]}, horizon: 1, sweep: {solver: [adm]}",
-            "fit.f.sweep.solver: there is no solver 'adm'; did you mean 'adam'?",
+            "sweep.solver: there is no solver 'adm'; did you mean 'adam'?",
         ),
         ("network: {layers: [4]}, horizon: 1, sweep: {layers: [4]}", "'layers' cannot be swept"),
         ("network: {layers: [4]}, horizon: 1, sweep: {solver: [1]}", "'1' is not a name"),

@@ -4,10 +4,14 @@ import math
 from fractions import Fraction
 
 import mpmath
+import pandas as pd
 import pytest
 
+from phaseflow.config import load_config
+from phaseflow.plan import Plan
 from phaseflow.problems._roots import find_roots
 from phaseflow.settings.studies import Study
+from tests.contracts.small import make_tables
 
 
 def search(expression, low, high, points=10_001):
@@ -62,3 +66,15 @@ def test_a_pole_a_jump_and_a_near_miss_are_no_roots(expression):
 
 def test_a_turning_point_says_that_its_value_is_not_shown_to_be_zero():
     assert all(method.startswith("turning point whose value may be zero") for method in search("(x**2 - 2)**2", -3, 3)["method"])
+
+
+def test_a_study_has_a_table_of_roots_also_where_its_trials_fail(tmp_path):
+    variables = "variables: {x: {start: -1, lower: -1, upper: 3}}"
+    text = f"optimize:\n  it: {{minimize: log(x), {variables}, roots: true, chunk: 1, sweep: {{starts: 3}}}}\n"
+    (tmp_path / "config.yaml").write_text(f"{text}  none: {{minimize: x**2, {variables}}}\n")
+    make_tables(Plan(load_config(tmp_path / "config.yaml")), tmp_path)
+    columns = ["root", "residual", "slope", "enclosure_low", "enclosure_high", "method"]
+    found, empty = (pd.read_parquet(tmp_path / f"results/optimize/{name}/roots.parquet") for name in ("it", "none"))
+    assert found.columns.tolist() == empty.columns.tolist() == columns
+    assert found["root"].tolist() == [1]
+    assert empty.empty

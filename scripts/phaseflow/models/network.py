@@ -5,7 +5,8 @@ each trajectory train it and set the scaling; errors are of the rest, which come
 nothing changes; linear autoregression is least squares on the state. The interval of an error is that of moving blocks
 of the held-out predictions: it allows for errors that follow each other, not for another draw of the initial weights.
 
-Source: Bengio and others as in scikit-learn's MLPRegressor; Kuensch (1989), Annals of Statistics 17, 1217-1241 (blocks).
+Source: Hinton (1989), Artificial Intelligence 40, 185-234; Kingma and Ba (2015), ICLR (Adam); Kuensch (1989), Annals of
+Statistics 17, 1217-1241 (blocks).
 """
 
 from __future__ import annotations
@@ -111,9 +112,7 @@ def _count_steps(fit: Fit, dt: float, source: str) -> int:
     horizon = fit.horizon.value if fit.horizon is not None else dt
     steps = max(1, round(horizon / dt))
     if abs(steps * dt - horizon) > _NEAR * horizon:
-        raise DataError(
-            f"{source}: the samples are {dt:.6g} apart, so a horizon of {horizon:g} is no whole number of them; take {steps * dt:.6g}"
-        )
+        raise DataError(f"{source}: the samples are {dt:.6g} apart, so {horizon:g} is no whole number of steps; take {steps * dt:.6g}")
     return steps
 
 
@@ -132,7 +131,7 @@ def _make_pairs(samples: Sequence[Array], steps: int, dt: float, states: Sequenc
     for member, (sample, cut) in enumerate(zip(samples, cuts, strict=True)):
         scaled = (sample - mean) / spread
         for place, part in enumerate((slice(0, cut), slice(cut, None))):
-            values, times = scaled[part], (np.arange(len(sample)) * dt)[part]
+            values, times = scaled[part], (dt * np.arange(len(sample), dtype=np.float64))[part]
             parts[place].append(Pairs(values[:-steps], values[steps:], np.full(len(values) - steps, member), times[steps:]))
     return _join(parts[0]), _join(parts[1])
 
@@ -174,7 +173,8 @@ def _predict(network: Network, solver: str, training: Pairs, later: Pairs, weigh
             return Answer(np.full_like(later.before, np.nan), is_converged=False, iterations=int(model.n_iter_))
 
     def predict(before: Array) -> Array:
-        return before + np.asarray(model.predict(before)).reshape(before.shape) * size
+        predicted: Array = before + model.predict(before).reshape(before.shape) * size
+        return predicted
 
     return Answer(predict(later.before), model.n_iter_ < network.max_steps, int(model.n_iter_), _measure(predict, training))
 

@@ -29,8 +29,8 @@ class Library(Settings):
     """The candidate terms of an equation to discover."""
 
     polynomial: Count = Field(2, ge=1, le=5, description="polynomials of the states up to this degree")
-    fourier: Annotated[Count, PLANNED] = Field(0, ge=0, le=20, description="sines and cosines up to this frequency")
-    terms: Annotated[list[Formula], PLANNED] = Field([], description="further terms")
+    fourier: Annotated[Count | None, PLANNED] = Field(None, ge=0, le=20, description="sines and cosines up to this frequency")
+    terms: Annotated[list[Formula] | None, PLANNED] = Field(None, description="further terms")
 
 
 class Discover(Settings):
@@ -68,7 +68,9 @@ class Fit(Settings):
     discover: Discover | None = Field(None, description="equations from a trajectory")
     network: Network | None = Field(None, description="a neural network that predicts the state one horizon ahead")
     forecast: Annotated[list[str] | None, PLANNED] = Field(None, description="the forecasters to compare")
-    diffusion: Name | System | None = Field(None, description="the stochastic system to calibrate: so far geometric Brownian motion or Ornstein-Uhlenbeck")
+    diffusion: Name | System | None = Field(
+        None, description="the stochastic system to calibrate: so far geometric Brownian motion or Ornstein-Uhlenbeck"
+    )
     to: str = Field(
         description="the table: `data.<name>`, `optimize.<study>` or `simulate.<scenario>`: its trajectories for discover, network and "
         "diffusion, else its members"
@@ -82,7 +84,9 @@ class Fit(Settings):
     inputs: list[str] | None = Field(None, description="the columns that hold the state (default: all but member and t)")
     horizon: Annotated[Real, AfterValidator(positive)] | None = Field(None, description="how far ahead a forecast looks, in units of t")
     series: str | None = Field(None, description="the column that a diffusion is fitted to, in the order of time")
-    dt: Annotated[Real, AfterValidator(positive)] | None = Field(None, description="the time from one row of the series to the next (default: that of column t)")
+    dt: Annotated[Real, AfterValidator(positive)] | None = Field(
+        None, description="the time from one row of the series to the next (default: that of column t)"
+    )
     sweep: Sweep | None = Field(None, description="the settings that are compared: `solver` of a network")
 
     @model_validator(mode="after")
