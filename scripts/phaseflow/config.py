@@ -103,7 +103,7 @@ class _Checker:
             self.mistakes += found
             if found:
                 self.broken["simulate"].add(name)
-            elif (not isinstance(scenario.system, str) or scenario.system in systems):
+            elif not isinstance(scenario.system, str) or scenario.system in systems:
                 scenarios[name] = scenario.resolve(systems)
         studies, fits = dict(self._validate("optimize", Study)), dict(self._validate("fit", Fit))
         columns = {f"data.{name}": table.columns for name, table in tables.items()}

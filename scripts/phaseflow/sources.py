@@ -30,7 +30,6 @@ class Code:
         """The digest of files and engines: it changes when what is computed may change."""
         return digest(repr(sorted(self.files.items())), repr(sorted(self.engines.items())))
 
-
     def __or__(self, other: Code) -> Code:
         """Return the code of both."""
         return Code(dict(sorted((self.files | other.files).items())), dict(sorted((self.engines | other.engines).items())))

@@ -143,7 +143,6 @@ def test_a_certificate_of_another_trial_or_of_a_local_minimum_proves_nothing_glo
     assert "unique_minimum for 1" in find_in_trials(["x"], local)[1].evidence
 
 
-
 def test_coefficients_are_told_apart_by_their_intervals():
     statistics = {"r_squared": 0.99548, "observations": 16, "degrees_of_freedom": 9, "residual_std": 304.85, "confidence": 0.95}
     findings = find_in_terms(statistics, make_terms([1.0, -3.0, -1.0, math.nan], [2.0, -2.0, 1.0, math.nan]))

@@ -56,6 +56,19 @@ def test_second_derivatives_save_evaluations(algorithm):
     assert second.evidence["least_curvature"] == pytest.approx(0.39936, abs=1e-3)
 
 
+@pytest.mark.parametrize("algorithm", ["scipy_lbfgsb", "nlopt_lbfgsb", "scipy_neldermead", "scipy_bfgs", "scipy_trust_exact"])
+def test_an_algorithm_turns_back_where_there_is_no_value(algorithm):
+    # The least value of x - log(x) is 1, at 1; a first step from 0.01 leads far off, and below 0 there is no value.
+    study = Study.model_validate({"minimize": "x - log(x)", "variables": {"x": {"start": 0.01}}})
+    solution = PROBLEM.prepare(study, {})({"start": 0, "algorithm": algorithm}, np.random.default_rng(0))
+    assert solution.point == pytest.approx([1], abs=1e-3)
+    # A start without a value ends at once, instead of after a million evaluations.
+    study = Study.model_validate({"minimize": "x - log(x)", "variables": {"x": {"start": -1}}})
+    solution = PROBLEM.prepare(study, {})({"start": 0, "algorithm": algorithm}, np.random.default_rng(0))
+    assert (solution.status, len(solution.values)) == ("failed", 1)
+    assert "no finite value at the start" in solution.message
+
+
 def test_a_saddle_shows_a_negative_curvature():
     study = Study.model_validate({"minimize": "x**2 - y**2", "variables": {"x": {"start": 1}, "y": {"start": 0}}})
     solution = PROBLEM.prepare(study, {})({"start": 0, "algorithm": "scipy_bfgs"}, np.random.default_rng(0))

@@ -42,7 +42,7 @@ def test_results_do_not_depend_on_chunk_size(make):
 
 
 def test_a_member_is_the_same_alone_and_in_company(finished, make):
-    alone = make(CONFIG.replace("[20, 24, 28, 32]", "[28]").replace("  law: {linear: \"steps ~ rho\", to: simulate.wide}\n", ""), "alone")
+    alone = make(CONFIG.replace("[20, 24, 28, 32]", "[28]").replace('  law: {linear: "steps ~ rho", to: simulate.wide}\n', ""), "alone")
     alone.run()
     together = pd.read_parquet(finished.results / "simulate/wide/trajectories")
     single = pd.read_parquet(alone.results / "simulate/wide/trajectories")

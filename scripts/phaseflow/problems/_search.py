@@ -30,10 +30,9 @@ class Objective:
 
     Attributes
     ----------
-    value, gradient, hessian : exact up to rounding; a value may be NaN or infinite.
+    value, gradient, hessian : exact up to rounding; a value may be NaN or infinite. An algorithm is then given a large finite
+        one, growing with the distance from its start, so that it turns back; the record keeps what it was.
     residuals, jacobian : where the value is a sum of squares, its single terms; shapes (n,) and (n, n_variables).
-    is_guarded : an algorithm is given a large finite value where there is none, growing with the distance from its
-        start, so that it turns back; the record keeps the infinity.
     """
 
     value: Callable[[Array], float]
@@ -41,7 +40,6 @@ class Objective:
     hessian: Callable[[Array], Array] | None = None
     residuals: Callable[[Array], Array] | None = None
     jacobian: Callable[[Array], Array] | None = None
-    is_guarded: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,6 +67,9 @@ class Run:
         """Run an algorithm by its name; its random numbers come from the trial's own."""
         # Careful: nlopt has one generator for all; it is set anew before each run, so no run depends on another.
         nlopt.srand(int(random.integers(1, _SEEDS)))
+        if not read_algorithms()[algorithm].is_global and not np.isfinite(value := self.objective.value(self.start)):
+            self._keep(value, self.start)
+            return Outcome("failed", self.find_best(), f"there is no finite value at the start, where it is {value}")
         is_bounded = bool(np.isfinite([self.lower, self.upper]).any())
         is_squares = read_algorithms()[algorithm].least_squares
         mark = optimagic.mark.least_squares if is_squares else optimagic.mark.scalar
@@ -107,12 +108,12 @@ class Run:
     def _count_value(self, point: Array) -> float:
         value = self.objective.value(point)
         self._keep(value, point)
-        return self._turn_back(point)[0] if self.objective.is_guarded and not np.isfinite(value) else value
+        return value if np.isfinite(value) else self._turn_back(point)[0]
 
     def _count_gradient(self, point: Array) -> Array:
         self.gradients += 1
         gradient = self.objective.gradient(point)
-        return self._turn_back(point)[1] if self.objective.is_guarded and not np.isfinite(gradient).all() else gradient
+        return gradient if np.isfinite(gradient).all() else self._turn_back(point)[1]
 
     def _count_residuals(self, point: Array) -> Array:
         residuals = self._residuals(point)

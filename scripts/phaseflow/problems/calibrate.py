@@ -66,8 +66,7 @@ class Calibrator:
         predicted, jacobian = self.forward.differentiate(point, self.record.times)
         value = misfit.find_value(predicted)
         if not np.isfinite(value) and status != "failed":
-            where = "the start" if len(run.values) and not np.isfinite(run.values[0]) else "the answer"
-            status, message = "failed", f"the integration or the likelihood fails at {where}; {message}"
+            status, message = "failed", f"the integration or the likelihood fails at the answer; {message}"
         gradient = misfit.find_gradient(predicted, jacobian) * self._find_stretch(point)
         evidence = {
             "kkt_residual": measure_stationarity(outcome.point, gradient, lower, upper),
@@ -117,9 +116,7 @@ class Calibrator:
         def predict(place: Array) -> Array:
             return self.forward.predict(self.from_scale(place), times)
 
-        objective = Objective(
-            lambda place: misfit.find_value(predict(place)), lambda place: misfit.find_gradient(*differentiate(place)), is_guarded=True
-        )
+        objective = Objective(lambda place: misfit.find_value(predict(place)), lambda place: misfit.find_gradient(*differentiate(place)))
         if not isinstance(misfit, Squares):
             return objective
         return replace(

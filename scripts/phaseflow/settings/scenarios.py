@@ -113,9 +113,7 @@ class Measure(Settings):
 class Certify(Settings):
     """How far in time a trajectory is shown to be the solution."""
 
-    method: Literal["none", "reference", "estimate"] = Field(
-        "none", description="none: no claim is made; built so far: none"
-    )
+    method: Literal["none", "reference", "estimate"] = Field("none", description="none: no claim is made; built so far: none")
     tolerance: Annotated[Real, AfterValidator(positive)] = Field(
         Quantity.parse("1e-3"), description="the difference allowed, relative to each state's range"
     )

@@ -1,0 +1,47 @@
+"""What the README prints works as printed."""
+
+import re
+from pathlib import Path
+
+from phaseflow.config import load_config
+from phaseflow.plan import Plan
+from phaseflow.plugins import list_plugins
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def find_blocks(kind):
+    return re.findall(rf"```{kind}\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+
+
+def test_the_configs_of_the_readme_are_valid_together(tmp_path):
+    sections: dict[str, list[str]] = {}
+    for block in find_blocks("yaml"):
+        for line in block.splitlines():
+            if name := re.fullmatch(r"(\w+):", line):
+                lines = sections.setdefault(name[1], [])
+            else:
+                lines.append(line)
+    text = "".join(f"{name}:\n" + "\n".join(lines) + "\n" for name, lines in sections.items())
+    (tmp_path / "pelts.csv").write_text((ROOT / "examples/data/lynx_hare.csv").read_text())
+    (tmp_path / "config.yaml").write_text(text)
+    plan = Plan(load_config(tmp_path / "config.yaml"))
+    assert {name for _, name in plan.finals()} == {"swing", "damping", "cycle", "trend", "index"}
+    assert len(plan.members("simulate", "damping")) == 303
+
+
+def test_the_targets_of_the_readme_are_in_the_makefile():
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"(?:`|^)make ([a-z]+)", (ROOT / "README.md").read_text(), re.MULTILINE)) <= targets
+
+
+def test_the_files_that_documents_link_to_are_there():
+    for name in ("README.md", "CONTRIBUTING.md", "docs/decisions.md", "docs/config.md"):
+        page = ROOT / name
+        for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / link).exists(), f"{name} links to {link}"
+
+
+def test_every_kind_of_plugin_has_plugins():
+    for folder in ("engines", "figures", "findings", "kinds", "measures", "models", "problems"):
+        assert list_plugins(folder)
