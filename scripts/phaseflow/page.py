@@ -141,13 +141,18 @@ def _complete(entry: Mapping[str, Any], figures: list[dict[str, Any]], checksums
     statistics = _read_json(paths["statistics"]) if "statistics" in paths else {}
     return {
         **entry,
-        "findings": _find(entry, table, statistics),
+        "findings": _find(entry, table, statistics | _read_roots(paths)),
         "figures": figures,
         "table": show_table(table),
         "main_file": _relate(main_path, page_path),
         "statistics": [(name, make_cell(value)) for name, value in statistics.items()],
         "files": [(kind, path.name, _relate(path, page_path), checksums.get(path)) for kind, path in paths.items()],
     }
+
+
+def _read_roots(paths: Mapping[str, Path]) -> dict[str, Any]:
+    """Return the roots that a study found, as rows."""
+    return {"roots": _read_table(paths["roots"]).to_dict("records")} if "roots" in paths else {}
 
 
 def _find(entry: Mapping[str, Any], table: pd.DataFrame, statistics: Mapping[str, Any]) -> list[Finding]:

@@ -281,3 +281,16 @@ def test_a_network_must_beat_the_best_baseline_beyond_its_interval():
     assert "is not shown" in findings[0].claim
     stopped = find("network", {}, clear.assign(converged=False))
     assert "stopped before it converged" in stopped[-1].claim
+
+
+def test_a_root_is_claimed_only_where_it_is_enclosed():
+    root = {"root": -0.5, "enclosure_low": -0.5, "enclosure_high": -0.5 + 1e-16}
+    touching = {"root": 2.0, "enclosure_low": math.nan, "enclosure_high": math.nan}
+    settings = {"variables": {"x": {}}, "roots": True}
+    trials = make_trials([1.0], ["converged"])
+    claims = join_claims(find("minimize", settings, trials, {"roots": [root, touching]}))
+    assert "The function is zero at −0.5." in claims
+    assert "It may be zero at 2, which is not shown." in claims
+    assert "Whether there are more roots is not shown." in claims
+    assert "No root was found" in join_claims(find("minimize", settings, trials, {"roots": []}))
+    assert "root" not in join_claims(find("minimize", {"variables": {"x": {}}}, trials, {"roots": []}))

@@ -14,7 +14,7 @@ from phaseflow.findings import Finding, Findings, count_of, format_number, join_
 AGREEMENT = 1e-8
 
 
-def find_in_trials(settings: Mapping[str, Any], trials: pd.DataFrame, _statistics: Mapping[str, Any]) -> list[Finding]:
+def find_in_trials(settings: Mapping[str, Any], trials: pd.DataFrame, statistics: Mapping[str, Any]) -> list[Finding]:
     """Say what the trials of a study found, how many of them, and whether anything proves it."""
     if trials.empty:
         return [Finding("open", "There are no trials, so nothing can be said.")]
@@ -28,7 +28,8 @@ def find_in_trials(settings: Mapping[str, Any], trials: pd.DataFrame, _statistic
         findings += [_find_least(variables, trials, values, is_best), _find_proof(trials[is_best])]
     else:
         findings.append(Finding("open", "No trial has an answer that is finite and feasible, so no least value can be named."))
-    return [*findings, *_find_unfinished(trials)]
+    roots = _find_roots(statistics.get("roots", [])) if settings.get("roots") else []
+    return [*findings, *roots, *_find_unfinished(trials)]
 
 
 def _find_least(variables: Sequence[str], trials: pd.DataFrame, values: pd.Series, is_best: pd.Series) -> Finding:
@@ -61,6 +62,23 @@ def _find_proof(best: pd.DataFrame) -> Finding:
     if len(gaps):
         return Finding("supported", f"It is proven to lie at most {format_number(gaps.min(), 3)} above the least possible.", evidence)
     return Finding("open", "Nothing proves that it is the least possible.", evidence)
+
+
+def _find_roots(roots: Sequence[Mapping[str, Any]]) -> list[Finding]:
+    """Say where the function is zero, which zeros are enclosed, and that a scan can miss some."""
+    enclosed = [root for root in roots if math.isfinite(root["enclosure_low"]) and math.isfinite(root["enclosure_high"])]
+    shown = [root for root in roots if root not in enclosed]
+    findings = []
+    if enclosed:
+        places = join_names([format_number(root["root"], 12) for root in enclosed])
+        widest = max(root["enclosure_high"] - root["enclosure_low"] for root in enclosed)
+        evidence = f"The sign changes across an interval about each, the widest {format_number(widest, 2)} wide."
+        findings.append(Finding("supported", f"The function is zero at {places}.", evidence))
+    if shown:
+        claim = f"It may be zero at {join_names([format_number(root['root']) for root in shown])}, which is not shown."
+        findings.append(Finding("open", claim, "It touches zero there without a change of sign."))
+    claim = "Whether there are more roots is not shown." if roots else "No root was found; that there is none is not shown."
+    return [*findings, Finding("open", claim, "They come from a scan, and two close together can hide between its points.")]
 
 
 def _find_unfinished(trials: pd.DataFrame) -> list[Finding]:
