@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from phaseflow.certificates import Horizon, find_horizon
 from phaseflow.engines import Array, Engine, Event, Task, Trajectories, start_trajectories
 from phaseflow.errors import NumericalError
 from phaseflow.measures import Measure
@@ -43,8 +44,8 @@ def simulate_chunk(block: Block, chunk: int, trajectories_path: Path, members_pa
     schema = make_trajectory_schema(runner.states)
     with open_parquet(trajectories_path, schema, dictionary=("member", "t")) as writer:
         for part in runner.split(members.chunks()[chunk]):
-            task, outcome, measures = runner.run(part)
-            rows.append(runner.tabulate_members(part, task, outcome, measures))
+            task, outcome, horizon, measures = runner.run(part)
+            rows.append(runner.tabulate_members(part, task, outcome, horizon, measures))
             events.append(runner.tabulate_events(part, outcome))
             if scenario.keeps_trajectories:
                 writer.write_table(runner.tabulate_trajectories(part, outcome, schema))
@@ -77,7 +78,7 @@ class _Runner:
         for first in range(0, len(places), size):
             yield places[first : first + size]
 
-    def run(self, places: Int64) -> tuple[Task, Trajectories, dict[str, Array]]:
+    def run(self, places: Int64) -> tuple[Task, Trajectories, Horizon, dict[str, Array]]:
         """Integrate and measure members; members that differ in the solver's tolerance are integrated apart."""
         scenario = self.scenario
         initial, parameters = self._perturb(places), self._find_parameters(places)
@@ -85,6 +86,7 @@ class _Runner:
         task = Task(self.system, initial, parameters, self.times, transient, scenario.solver, self.seed, streams, self.events)
         tolerances = self._find_column("solver.tolerance", scenario.solver.tolerance.value, places)
         outcome = start_trajectories(task)
+        horizon = Horizon(np.full(len(places), np.nan), np.zeros(len(places), dtype=bool))
         measures: dict[str, Array] = {}
         for tolerance in np.unique(tolerances):
             chosen = np.flatnonzero(tolerances == tolerance)
@@ -92,10 +94,19 @@ class _Runner:
             part = replace(task, initial=initial[chosen], parameters=parameters[chosen], streams=streams[chosen], solver=solver)
             found = self.engine.integrate(part)
             outcome.fill(chosen, found)
+            self._certify(part, horizon, chosen)
             for name, measure in self.measures.items():
                 for column, values in measure.measure(self.asked[name], part, found).items():
                     measures.setdefault(column, np.full(len(places), np.nan))[chosen] = values
-        return task, outcome, measures
+        return task, outcome, horizon, measures
+
+    def _certify(self, task: Task, horizon: Horizon, chosen: NDArray[np.intp]) -> None:
+        """Find how long members are reliable, where that is asked for."""
+        stated = self.scenario.certify
+        if stated.method is None or stated.method == "none":
+            return
+        found = find_horizon(load_plugin("certificates", stated.method), task, self.engine, stated.tolerance.value)
+        horizon.until[chosen], horizon.is_censored[chosen] = found.until, found.is_censored
 
     def _find_column(self, name: str, value: float, places: Int64) -> Array:
         column = self.members.columns.get(name)
@@ -116,7 +127,7 @@ class _Runner:
         normals = np.stack([open_stream(self.seed, int(s)).standard_normal(len(states)) for s in self.members.streams[places]])
         return nominal + deviations * normals
 
-    def tabulate_members(self, places: Int64, task: Task, outcome: Trajectories, measures: dict[str, Array]) -> pa.Table:
+    def tabulate_members(self, places: Int64, task: Task, outcome: Trajectories, horizon: Horizon, measures: dict[str, Array]) -> pa.Table:
         """Return a row a member: id, swept values, initial state, outcome, evidence and measures."""
         n = len(places)
         columns: dict[str, NDArray[np.generic] | pa.Array] = {"member": self.members.ids[places]}
@@ -127,9 +138,9 @@ class _Runner:
             "status_time": outcome.status_time,
             "engine": np.full(n, self.scenario.solver.method),
             "steps": outcome.steps,
-            "reliable_until": pa.nulls(n, pa.float64()),
+            "reliable_until": pa.array(horizon.until, from_pandas=True),
             "reliable_method": np.full(n, self.scenario.certify.method),
-            "reliable_censored": pa.nulls(n, pa.bool_()),
+            "reliable_censored": pa.array(horizon.is_censored, mask=np.isnan(horizon.until)),
         }
         columns |= {name: pa.array(values, from_pandas=True) for name, values in measures.items()}
         return pa.table({name: pa.array(column) if isinstance(column, np.ndarray) else column for name, column in columns.items()})

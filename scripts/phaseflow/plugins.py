@@ -9,6 +9,7 @@ from typing import Any
 
 # The folder of each kind of plugin, and the constant that its files export.
 _CONSTANTS = {
+    "certificates": "CERTIFICATE",
     "engines": "ENGINE",
     "figures": "FIGURE",
     "findings": "FINDINGS",

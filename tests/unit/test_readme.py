@@ -43,5 +43,5 @@ def test_the_files_that_documents_link_to_are_there():
 
 
 def test_every_kind_of_plugin_has_plugins():
-    for folder in ("engines", "figures", "findings", "kinds", "measures", "models", "problems"):
+    for folder in ("certificates", "engines", "figures", "findings", "kinds", "measures", "models", "problems"):
         assert list_plugins(folder)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import heyoka as hy
@@ -34,10 +36,16 @@ class Field:
         return to_heyoka(expression.tree, self.names)
 
 
-def make_field(system: System) -> Field:
-    """Translate a system; every parameter stays a run-time value, so that members differ in values alone."""
+def make_field(system: System, number: Callable[[Fraction], Any] | None = None) -> Field:
+    """Translate a system; every parameter stays a run-time value, so that members differ in values alone.
+
+    Parameters
+    ----------
+    number : makes heyoka's constant of an exact rational; by default the nearest double.
+    """
+    options = {} if number is None else {"number": number}
     states, parameters = tuple(system.equations), tuple(system.parameters)
     variables = dict(zip(states, hy.make_vars(*states) if len(states) > 1 else [hy.make_vars(*states)], strict=True))
     names = {**variables, **{name: hy.par[place] for place, name in enumerate(parameters)}, TIME: hy.time}
-    equations = [(variables[state], to_heyoka(formula.tree, names)) for state, formula in system.equations.items()]
+    equations = [(variables[state], to_heyoka(formula.tree, names, **options)) for state, formula in system.equations.items()]
     return Field(states, parameters, equations, names)

@@ -31,19 +31,24 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 
 
-def _number(value: Fraction | int | float) -> Any:
+def _number(value: Fraction | int) -> Any:
     return hy.expression(float(value))
 
 
-def to_heyoka(node: Node, names: Mapping[str, Any]) -> Any:
-    """Return an expression as a heyoka expression in double precision.
+# The base of natural logarithms to 370 digits, as a partial sum of its series.
+_E = sum((Fraction(1, math.factorial(k)) for k in range(200)), Fraction(0))
+
+
+def to_heyoka(node: Node, names: Mapping[str, Any], number: Callable[[Fraction], Any] = _number) -> Any:
+    """Return an expression as a heyoka expression.
 
     Parameters
     ----------
     names : a heyoka expression for each name: a variable, a parameter or the time.
+    number : makes heyoka's constant of an exact rational; by default the nearest double.
     """
-    symbols = {"pi": _number(math.pi), "e": _number(math.e), **names}
-    return walk(node, _number, symbols.__getitem__, lambda operator, arguments: _FUNCTIONS[operator](*arguments))
+    symbols = {"pi": hy.pi, "e": number(_E), **names}
+    return walk(node, number, symbols.__getitem__, lambda operator, arguments: _FUNCTIONS[operator](*arguments))
 
 
 def use_cache(folder: Path) -> None:

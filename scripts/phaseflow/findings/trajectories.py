@@ -77,7 +77,10 @@ def _find_reliability(settings: Mapping[str, Any], members: pd.DataFrame) -> Fin
     censored = int(members["reliable_censored"].eq(True).sum()) if "reliable_censored" in members else 0
     missing = len(members) - len(until)
     claim = f"{count_of(len(until), len(members), 'member')} can be relied on up to t = {format_number(until.min())} at least."
-    evidence = f"certify: {method}; the median is t = {format_number(until.median())}; {censored} are good to the end"
+    allowed = format_number(float(settings.get("certify", {}).get("tolerance", "nan")))
+    against = {"reference": "runs in higher precision", "estimate": "a second run at a smaller tolerance"}.get(method, method)
+    how = f"Within {allowed} of each state's range, against {against}"
+    evidence = f"{how}; the median is t = {format_number(until.median())}; {censored} are good to the end"
     return Finding("supported", claim, f"{evidence}; {missing} have no value." if missing else f"{evidence}.")
 
 

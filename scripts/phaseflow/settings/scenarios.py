@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -18,6 +19,10 @@ SOLVER_AXES = frozenset({"solver.tolerance"})
 _CHUNK_ROWS = 2_000_000
 _LARGEST_CHUNK = 5_000
 _MEASURED_CHUNK = 200
+_REFERENCED_CHUNK = 25
+_MOST_REFERENCED = 100
+# The tolerance of an estimate's second run is 1e-15.
+_LEAST_ESTIMATED = 1e-13
 _ZERO = Quantity.parse(0)
 
 
@@ -113,7 +118,12 @@ class Measure(Settings):
 class Certify(Settings):
     """How far in time a trajectory is shown to be the solution."""
 
-    method: Literal["none", "reference", "estimate"] = Field("none", description="none: no claim is made; built so far: none")
+    method: Literal["none", "reference", "estimate"] | None = Field(
+        None,
+        description="none: no claim is made; reference: against runs in higher precision with exact constants; "
+        "estimate: against a second run at a tolerance of 1e-15. Default: where Taylor's method keeps trajectories, "
+        "reference for up to 100 members and estimate for more; else none",
+    )
     tolerance: Annotated[Real, AfterValidator(positive)] = Field(
         Quantity.parse("1e-3"), description="the difference allowed, relative to each state's range"
     )
@@ -177,9 +187,18 @@ class Scenario(Settings):
         method = self.solver.method or ("euler_maruyama" if system.noise else "taylor")
         solver = self.solver.model_copy(update={"method": method})
         keep: Literal["trajectories", "none"] = "trajectories" if self.keeps_trajectories else "none"
-        chunk = self.chunk or self._size_chunk(len(initial))
-        stated_here = {"system": stated, "parameters": {}, "initial": {}, "solver": solver, "keep": keep, "chunk": chunk}
-        return self.model_copy(update=stated_here)
+        certify = self.certify.model_copy(update={"method": self.certify.method or self._choose_certificate(method, keep)})
+        stated_here = {"system": stated, "parameters": {}, "initial": {}, "solver": solver, "keep": keep, "certify": certify}
+        resolved = self.model_copy(update=stated_here)
+        return resolved.model_copy(update={"chunk": self.chunk or resolved._size_chunk(len(initial))})
+
+    def _choose_certificate(self, method: str, keep: str) -> Literal["none", "reference", "estimate"]:
+        if method != "taylor" or keep == "none":
+            return "none"
+        blocks = [math.prod(count_values(values, "number") for values in block.values()) for block in self.sweep or [{}]]
+        n_members = sum(blocks) * (self.ensemble.members if self.ensemble else 1)
+        is_small = n_members <= _MOST_REFERENCED or self._find_least_tolerance() < _LEAST_ESTIMATED
+        return "reference" if is_small else "estimate"
 
     def list_measures(self) -> list[str]:
         """Return the columns that the measures of a resolved scenario fill."""
@@ -194,12 +213,14 @@ class Scenario(Settings):
     def list_plugins(self) -> list[tuple[str, str]]:
         """Return the plugins that compute a resolved scenario, each by folder and name."""
         measures = [("measures", name) for name in self.measure.asked] if self.measure else []
-        return [("engines", ENGINES[self.solver.method or "taylor"]), *measures]
+        method = self.certify.method
+        certificates = [("certificates", method)] if method and method != "none" else []
+        return [("engines", ENGINES[self.solver.method or "taylor"]), *measures, *certificates]
 
     def _size_chunk(self, dimension: int) -> int:
         """Return a chunk that holds at most two million rows: 16 MB for each state."""
         rows = (self.time.samples or 1) if self.keeps_trajectories else 1
-        largest = _MEASURED_CHUNK if self.measure else _LARGEST_CHUNK
+        largest = _REFERENCED_CHUNK if self.certify.method == "reference" else _MEASURED_CHUNK if self.measure else _LARGEST_CHUNK
         return max(1, min(largest, _CHUNK_ROWS // (rows * max(1, dimension // 4))))
 
     @property
@@ -271,7 +292,7 @@ class Scenario(Settings):
         if not 1e-16 <= self.solver.tolerance.value <= 0.1:
             text = f"{self.solver.tolerance.text} must be between 1e-16 and 0.1 in double precision"
             mistakes.append(Mistake((*path, "solver", "tolerance"), text))
-        built = {("solver", "precision"): "double", ("certify", "method"): "none"}
+        built = {("solver", "precision"): "double"}
         for (section, key), only in built.items():
             value = getattr(getattr(self, section), key)
             if value != only:
@@ -290,8 +311,18 @@ class Scenario(Settings):
             mistakes.append(Mistake(here, f"{method!r} does not suit the system, which {kind}"))
         if self.measure is not None and method != "taylor" and self.measure.asked:
             mistakes.append(Mistake((*path, "measure"), f"measures need the method taylor, not {method!r}"))
+        if self.certify.method not in (None, "none") and method != "taylor":
+            mistakes.append(Mistake((*path, "certify"), f"a certificate needs the method taylor, not {method!r}"))
+        if self.certify.method == "estimate" and self._find_least_tolerance() < _LEAST_ESTIMATED:
+            text = f"an estimate needs a solver.tolerance of {_LEAST_ESTIMATED:g} or more, so that its second run is better: use reference"
+            mistakes.append(Mistake((*path, "certify"), text))
         extrema = dict.fromkeys(self.measure.extrema or [] if self.measure else [])
         return mistakes + check_known((*path, "measure", "extrema"), extrema, set(system.equations), "state")
+
+    def _find_least_tolerance(self) -> float:
+        swept = [values for block in self.sweep or [] for name, values in block.items() if name == "solver.tolerance"]
+        axes = [expand_axis("solver.tolerance", values, "number").values.min() for values in swept]
+        return float(min([self.solver.tolerance.value, *axes]))
 
     def _check_sweep(self, path: KeyPath, allowed: set[str] | frozenset[str]) -> list[Mistake]:
         mistakes = []

@@ -1,0 +1,67 @@
+"""Certificates, one plugin a method: until when a trajectory is shown to be the solution.
+
+The true problem has the constants of the config exactly as they are written (8/3 is eight thirds); swept and perturbed values
+are the doubles that the table holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phaseflow.engines import Array, Engine, Task, Trajectories
+
+# Where trajectories are compared, whatever is sampled.
+_GRID = 1001
+# What a state that stands still may differ by, relative to the largest range of all states.
+_FLOOR = 1e-12
+
+
+@dataclass(frozen=True)
+class Horizon:
+    """How long members are reliable.
+
+    Attributes
+    ----------
+    until : shape (n_members,): the last time compared before any state first differs by more than allowed; NaN without a claim.
+    is_censored : shape (n_members,): good to the end, so the horizon may lie beyond.
+    """
+
+    until: Array
+    is_censored: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A way to find horizons: it takes the task on its grid, the outcome there, and the difference allowed."""
+
+    find: Callable[[Task, Trajectories, Engine, float], Horizon]
+
+
+def find_horizon(certificate: Certificate, task: Task, engine: Engine, allowed: float) -> Horizon:
+    """Find how long the members of a task are reliable, on a grid of times that does not depend on what is sampled."""
+    grid = np.linspace(task.times[0], task.times[-1], _GRID)
+    task = replace(task, times=grid, events=())
+    return certificate.find(task, engine.integrate(task), engine, allowed)
+
+
+def judge(main: Array, truth: Array, times: Array, allowed: float) -> tuple[float, bool]:
+    """Return the last time before the main run first leaves the truth, and whether it never does.
+
+    Parameters
+    ----------
+    main, truth : shape (n_times, dimension).
+    allowed : the difference allowed, relative to each state's range on the truth.
+    """
+    if not (np.isfinite(main).all() and np.isfinite(truth).all()):
+        return np.nan, False
+    ranges = np.ptp(truth, axis=0)
+    scale = np.maximum(ranges, _FLOOR * ranges.max() if ranges.max() > 0 else 1.0)
+    has_left = (np.abs(main - truth) > allowed * scale).any(axis=1)
+    if not has_left.any():
+        return float(times[-1]), True
+    first = int(has_left.argmax())
+    return float(times[max(first - 1, 0)]), False
