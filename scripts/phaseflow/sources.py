@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.metadata
 import sys
 from dataclasses import dataclass
 from functools import cache
-from modulefinder import ModuleFinder
 from pathlib import Path
-from typing import Any
 
 from phaseflow.seeds import digest
 
@@ -58,14 +57,43 @@ def _hash_source(path: Path) -> str:
     return digest(path.read_bytes())
 
 
-@cache
 def _follow_imports(path: Path) -> tuple[list[Path], set[str]]:
-    finder = ModuleFinder(path=[str(SCRIPTS_PATH)])
-    finder.run_script(str(path))
-    found: list[Any] = list(finder.modules.values())
-    members = sorted(Path(module.__file__) for module in found if module.__file__)
-    outside = {name.split(".")[0] for name in finder.badmodules}
-    return members, {name for name in outside if name not in sys.stdlib_module_names and name != "phaseflow"}
+    """Return the files below `scripts/` that a file is made of, itself among them, and the packages that they import."""
+    members, outside, waiting = {path}, set[str](), [path]
+    while waiting:
+        for module in _read_imports(waiting.pop()):
+            found = _find_files(module)
+            if not found:
+                outside.add(module.split(".")[0])
+            waiting += [file for file in found if file not in members]
+            members.update(found)
+    return sorted(members), {name for name in outside if name not in sys.stdlib_module_names and name != "phaseflow"}
+
+
+@cache
+def _read_imports(path: Path) -> frozenset[str]:
+    """Return the modules that a file names in imports, wherever they stand in it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            found.add(node.module)
+            # What is imported from a package may be a module of it.
+            found.update(name for alias in node.names if _find_files(name := f"{node.module}.{alias.name}"))
+    return frozenset(found)
+
+
+@cache
+def _find_files(module: str) -> tuple[Path, ...]:
+    """Return a module's file and those of the packages around it; nothing for a module from elsewhere."""
+    parts = module.split(".")
+    place = SCRIPTS_PATH.joinpath(*parts)
+    file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+    if not file.is_file():
+        return ()
+    packages = [SCRIPTS_PATH.joinpath(*parts[:depth], "__init__.py") for depth in range(1, len(parts))]
+    return (*(package for package in packages if package.is_file()), file)
 
 
 @cache

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-from matplotlib.figure import Figure as Canvas
 from pydantic import Field
 
 from phaseflow.figures import Figure, Source, describe_range, read_trajectories
 from phaseflow.settings.base import Count, Settings
 from phaseflow.settings.scenarios import Scenario
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure as Canvas
 
 
 class Options(Settings):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import pandas as pd
-from matplotlib.figure import Figure as Canvas
-from matplotlib.ticker import MaxNLocator
+from typing import TYPE_CHECKING
 
 from phaseflow.figures import Figure, NoOptions, Source
 from phaseflow.settings.studies import Study
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure as Canvas
 
 _MOST_PANELS = 6
 
@@ -25,6 +27,8 @@ def prepare(source: Source, _options: NoOptions) -> pd.DataFrame:
 
 def draw(canvas: Canvas, data: pd.DataFrame, source: Source, _options: NoOptions) -> None:
     """Draw the observed values as points and the prediction as a line."""
+    from matplotlib.ticker import MaxNLocator
+
     columns = list(dict.fromkeys(data["curve"])) or [""]
     canvas.set_size_inches(6.3, 0.9 + 1.6 * len(columns))
     panels = canvas.subplots(len(columns), 1, sharex=True, squeeze=False)[:, 0]

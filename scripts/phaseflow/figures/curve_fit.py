@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import pandas as pd
-from matplotlib.figure import Figure as Canvas
 
 from phaseflow.figures import Figure, NoOptions, Source
 from phaseflow.settings.fits import Fit
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure as Canvas
 
 
 def suits(fit: Fit) -> bool:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Canvas
-from matplotlib.ticker import MaxNLocator
 
 from phaseflow.figures import Figure, NoOptions, Source
 from phaseflow.settings.fits import Fit
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
 
 _COLOURS = {"found": "C0", "unknown": "C0", "false": "C1", "missing": "C1"}
 # Where coefficients differ by more than this factor, small ones are shown on a scale that is logarithmic away from zero.
@@ -23,6 +26,8 @@ def suits(fit: Fit) -> bool:
 
 def prepare(source: Source, _options: NoOptions) -> pd.DataFrame:
     """Return the terms (part `term`) and, of each equation, the error against the number of terms (part `path`)."""
+    import pandas as pd
+
     terms = source.read("terms")[["term", "estimate", "ci_low", "ci_high", "truth", "standing"]].assign(part="term")
     path = source.read("rows")[["equation", "n_terms", "held_out_error", "is_chosen"]].assign(part="path")
     return pd.concat([terms, path], ignore_index=True)
@@ -64,6 +69,8 @@ def _draw_terms(axes: Axes, terms: pd.DataFrame) -> None:
 
 
 def _draw_paths(axes: Axes, path: pd.DataFrame) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     for number, (equation, part) in enumerate(path.groupby("equation", sort=False)):
         part = part.sort_values("n_terms")
         axes.plot(part["n_terms"], part["held_out_error"], marker=".", color=f"C{number % 7}", label=f"{equation}'")

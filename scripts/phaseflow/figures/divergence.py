@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import pandas as pd
-from matplotlib.figure import Figure as Canvas
 from pydantic import Field
 
 from phaseflow.figures import Figure, Source, read_trajectories
 from phaseflow.settings.base import Count, Settings
 from phaseflow.settings.scenarios import Scenario
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure as Canvas
 
 
 class Options(Settings):

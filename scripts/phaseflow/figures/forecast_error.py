@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import pandas as pd
-from matplotlib.figure import Figure as Canvas
 
 from phaseflow.figures import Figure, NoOptions, Source
 from phaseflow.settings.fits import Fit
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure as Canvas
 
 _BASELINES = ("persistence", "linear")
 
@@ -19,6 +23,8 @@ def suits(fit: Fit) -> bool:
 
 def prepare(source: Source, _options: NoOptions) -> pd.DataFrame:
     """Return part `error`: term, estimate, ci_low, ci_high, converged; part `time`: term, t, size, of the first member."""
+    import pandas as pd
+
     terms = source.read("terms")[["term", "estimate", "ci_low", "ci_high", "converged"]].assign(part="error")
     rows = source.read("rows")
     rows = rows[rows["member"] == rows["member"].min()]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import pandas as pd
-from matplotlib.figure import Figure as Canvas
 
 from phaseflow.figures import Figure, NoOptions, Source
 from phaseflow.settings.studies import Study
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure as Canvas
 
 
 def suits(study: Study) -> bool:
@@ -17,6 +21,8 @@ def suits(study: Study) -> bool:
 
 def prepare(source: Source, _options: NoOptions) -> pd.DataFrame:
     """Return what, at and value: the curves `function` and `derivative`, then each `root` and the `minimum` that was found."""
+    import pandas as pd
+
     name = next(iter(source.settings.variables))
     curves, roots, trials = source.read("curves"), source.read("roots"), source.read("trials")
     parts = [curves.rename(columns={"curve": "what"})[["what", "at", "value"]]]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import pandas as pd
-from matplotlib.figure import Figure as Canvas
+from typing import TYPE_CHECKING
 
 from phaseflow.figures import Figure, NoOptions, Source
 from phaseflow.settings.fits import Fit
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure as Canvas
 
 
 def suits(fit: Fit) -> bool:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import pandas as pd
-from matplotlib.figure import Figure as Canvas
+from typing import TYPE_CHECKING
 
 from phaseflow.figures import Figure, NoOptions, Source
 from phaseflow.figures.bifurcation import find_swept
 from phaseflow.settings.scenarios import Scenario
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure as Canvas
 
 
 def suits(scenario: Scenario) -> bool:

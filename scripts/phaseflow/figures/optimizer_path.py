@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import pandas as pd
-from matplotlib.figure import Figure as Canvas
 
 from phaseflow.expressions.arrays import evaluate
 from phaseflow.figures import Figure, NoOptions, Source
 from phaseflow.settings.studies import Study
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure as Canvas
 
 _GRID = 201
 _LEVELS = 14

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-from matplotlib.colors import TwoSlopeNorm
-from matplotlib.figure import Figure as Canvas
 from pydantic import Field
 
 from phaseflow.figures import Figure, Source
 from phaseflow.figures.bifurcation import find_swept
 from phaseflow.settings.base import Settings
 from phaseflow.settings.scenarios import Scenario
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure as Canvas
 
 
 class Options(Settings):
@@ -56,6 +57,8 @@ def _find_edges(values: np.ndarray) -> np.ndarray:
 
 def _choose_colours(table: pd.DataFrame) -> dict[str, Any]:
     """Return two colours that meet at zero where the measure has both signs, else one scale."""
+    from matplotlib.colors import TwoSlopeNorm
+
     low, high = float(np.nanmin(table.to_numpy())), float(np.nanmax(table.to_numpy()))
     return {"cmap": "RdBu_r", "norm": TwoSlopeNorm(0, low, high)} if low < 0 < high else {"cmap": "viridis"}
 

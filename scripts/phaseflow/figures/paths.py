@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import pandas as pd
-from matplotlib.figure import Figure as Canvas
+from typing import TYPE_CHECKING
+
 from pydantic import Field
 
 from phaseflow.figures import Figure, Source, read_trajectories
 from phaseflow.settings.base import Count, Settings
 from phaseflow.settings.scenarios import Scenario
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure as Canvas
 
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -26,6 +30,8 @@ def suits(scenario: Scenario) -> bool:
 
 def prepare(source: Source, options: Options) -> pd.DataFrame:
     """Return kind (a quantile or a path), t and the first state."""
+    import pandas as pd
+
     frame = read_trajectories(source, 100_000)
     state = frame.columns[2]
     quantiles = frame.groupby("t")[state].quantile(list(_QUANTILES)).rename_axis(["t", "kind"]).reset_index()

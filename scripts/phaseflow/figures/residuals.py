@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from statistics import NormalDist
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
-from matplotlib.figure import Figure as Canvas
 
 from phaseflow.figures import Figure, NoOptions, Source
 from phaseflow.settings.fits import Fit
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure as Canvas
 
 # Beyond this a studentized residual is rare (5 in 100) if errors are normal; a row's leverage is large from twice the mean on.
 _RARE = 2

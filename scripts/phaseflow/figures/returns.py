@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from statistics import NormalDist
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
-from matplotlib.figure import Figure as Canvas
 
 from phaseflow.figures import Figure, NoOptions, Source
 from phaseflow.settings.fits import Fit
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure as Canvas
 
 _BANDS = (("fan_0.05", "fan_0.95", "90 %"), ("fan_0.25", "fan_0.75", "50 %"))
 _WIDEST = 12

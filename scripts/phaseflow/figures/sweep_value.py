@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import pandas as pd
-from matplotlib.figure import Figure as Canvas
+from typing import TYPE_CHECKING
 
 from phaseflow.figures import Figure, NoOptions, Source
 from phaseflow.settings.studies import Study
 from phaseflow.settings.sweeps import count_values
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure as Canvas
 
 _MOST_PRICES = 7
 _SHOWN_DIGITS = 12
@@ -27,6 +30,8 @@ def suits(study: Study) -> bool:
 
 def prepare(source: Source, _options: NoOptions) -> pd.DataFrame:
     """Return what (value, price.<side>.<node> or infeasible), at and amount, for the first algorithm, the rest as in the first trial."""
+    import pandas as pd
+
     trials, axis = source.read("trials"), find_axis(source.settings)
     others = ["algorithm", *(name for block in source.settings.sweep or [] for name in block if name not in ("algorithm", axis))]
     for name in dict.fromkeys(others):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Canvas
+from typing import TYPE_CHECKING
 
 from phaseflow.figures import Figure, NoOptions, Source
 from phaseflow.settings.programs import Transport
 from phaseflow.settings.studies import Study
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
 
 _MOST_NODES = 24
 
@@ -22,6 +25,8 @@ def suits(study: Study) -> bool:
 
 def prepare(source: Source, _options: NoOptions) -> pd.DataFrame:
     """Return kind (supply, demand or flow), from, to, amount and price of the trial nearest the stated numbers."""
+    import pandas as pd
+
     transport, trials = source.settings.transport, source.read("trials")
     trial = trials.iloc[_choose(trials, transport)]
     rows = []
