@@ -1,6 +1,7 @@
 """What the README prints works as printed."""
 
 import re
+import tomllib
 from pathlib import Path
 
 from phaseflow.config import load_config
@@ -40,6 +41,21 @@ def test_the_files_that_documents_link_to_are_there():
         page = ROOT / name
         for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (page.parent / link).exists(), f"{name} links to {link}"
+
+
+def test_the_conda_environment_has_the_same_packages():
+    renamed = {"snakemake": "snakemake-minimal", "matplotlib": "matplotlib-base", "heyoka": "heyoka.py", "arch": "arch-py"}
+    stated = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    listed = re.findall(r"^  - ([\w.-]+) ?(\S*)$", (ROOT / "envs/phaseflow.yaml").read_text(), re.MULTILINE)
+    wanted = [re.fullmatch(r"([\w-]+)(.*)", requirement).groups() for requirement in stated]
+    assert {(renamed.get(name, name), versions) for name, versions in wanted} <= set(listed)
+
+
+def test_no_file_names_where_packages_come_from():
+    words = ["py" + "pi.org", "index-" + "url", "find-" + "links", "files.python" + "hosted"]
+    for name in ("requirements.txt", "pyproject.toml", "Makefile", "envs/phaseflow.yaml", "profiles/default/config.yaml", ".ci/run"):
+        text = (ROOT / name).read_text().replace("--no-emit-index-" + "url", "")
+        assert not [word for word in words if word in text], name
 
 
 def test_every_kind_of_plugin_has_plugins():
