@@ -17,7 +17,8 @@ from phaseflow.measures import Measure
 from phaseflow.plugins import load_plugin
 from phaseflow.seeds import open_stream
 from phaseflow.settings.block import Block
-from phaseflow.settings.scenarios import ENGINES, Scenario
+from phaseflow.settings.methods import ENGINES
+from phaseflow.settings.scenarios import Scenario
 from phaseflow.sweeps import Int64, Members
 from phaseflow.tables import make_event_schema, make_trajectory_schema, open_parquet, write_parquet
 

@@ -7,7 +7,7 @@ from phaseflow.catalogues import Catalogue
 from phaseflow.engines import Task
 from phaseflow.expressions.arrays import evaluate
 from phaseflow.plugins import load_plugin
-from phaseflow.settings.scenarios import Solver
+from phaseflow.settings.methods import Solver
 
 CATALOGUE = Catalogue()
 

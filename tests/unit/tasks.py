@@ -5,7 +5,7 @@ import numpy as np
 from phaseflow.catalogues import Catalogue
 from phaseflow.engines import Task
 from phaseflow.plugins import load_plugin
-from phaseflow.settings.scenarios import ENGINES, Solver
+from phaseflow.settings.methods import ENGINES, Solver
 from phaseflow.settings.systems import System
 
 

@@ -10,7 +10,7 @@ from phaseflow.catalogues import Catalogue
 from phaseflow.engines import Task
 from phaseflow.engines.taylor import BATCH
 from phaseflow.engines.taylor import integrate as run
-from phaseflow.settings.scenarios import Solver
+from phaseflow.settings.methods import Solver
 from phaseflow.settings.systems import System
 
 MANY_STEPS = 1_000_000

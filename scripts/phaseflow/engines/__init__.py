@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from phaseflow.expressions.quantity import Expression
 from phaseflow.seeds import UInt64
-from phaseflow.settings.scenarios import Solver
+from phaseflow.settings.methods import Solver
 from phaseflow.settings.systems import System
 
 Array = NDArray[np.float64]

@@ -10,7 +10,8 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from phaseflow.errors import KeyPath, Mistake, suggest
 from phaseflow.expressions.quantity import Quantity
-from phaseflow.settings.base import PLANNED, Count, Formula, Name, Real, Settings, not_negative, positive
+from phaseflow.settings.base import Count, Name, Real, Settings, not_negative, positive
+from phaseflow.settings.methods import ENGINES, STOCHASTIC, Certify, Measure, Solver, read_certify
 from phaseflow.settings.sweeps import Sweep, check_axis, check_size, count_values, expand_axis
 from phaseflow.settings.systems import System, check_known
 from phaseflow.sweeps import Axis, Identity, Members, plan_members
@@ -48,92 +49,6 @@ class Ensemble(Settings):
     )
 
 
-# The plugin of `engines/` that has each method.
-ENGINES = {
-    "taylor": "taylor",
-    **dict.fromkeys(("LSODA", "Radau", "BDF", "DOP853", "RK45"), "scipy_ivp"),
-    "euler_maruyama": "euler_maruyama",
-}
-STOCHASTIC = frozenset({"euler_maruyama", "milstein"})
-
-
-class Solver(Settings):
-    """The method of integration and its accuracy."""
-
-    method: Literal["taylor", "LSODA", "Radau", "BDF", "DOP853", "RK45", "euler_maruyama", "milstein"] | None = Field(
-        None,
-        description="taylor (the default): Taylor's method in batches; LSODA, Radau, BDF: for stiff systems, by scipy, as DOP853 and RK45; "
-        "euler_maruyama: the default where there is noise",
-    )
-    tolerance: Annotated[Real, AfterValidator(positive)] = Field(
-        Quantity.parse("1e-12"), description="the error allowed in one step, relative to the state"
-    )
-    max_steps: Count = Field(10_000_000, ge=1, description="a member that needs more steps fails with the status step_limit")
-    precision: Literal["double", "quadruple", "auto"] | Count = Field("double", description="built so far: double")
-    absolute: Annotated[Real, AfterValidator(positive)] = Field(
-        Quantity.parse("1e-14"), description="the absolute error allowed in one step, for scipy's methods; stiff problems need it small"
-    )
-    step: Annotated[Real, AfterValidator(positive)] | None = Field(
-        None, description="the longest step of a stochastic method (default: a tenth of the time between samples)"
-    )
-    antithetic: Annotated[bool | None, PLANNED] = Field(None, description="pair each stochastic path with its mirror image")
-
-    def with_tolerance(self, tolerance: float) -> Solver:
-        """Return the solver with another tolerance."""
-        return self.model_copy(update={"tolerance": Quantity.parse(tolerance)})
-
-
-def _read_list(value: Any) -> Any:
-    """Accept a single word for a list of one."""
-    return [value] if isinstance(value, str) else value
-
-
-class Section(Settings):
-    """A Poincare section."""
-
-    when: Formula = Field(description="the section is where this expression is zero")
-    direction: Literal["rising", "falling", "both"] = Field("rising", description="which crossings count")
-
-
-class Measure(Settings):
-    """What is measured along a trajectory."""
-
-    lyapunov: Literal["all", "largest"] | None = Field(None, description="Lyapunov exponents, with standard errors")
-    extrema: Annotated[list[Name], BeforeValidator(_read_list, json_schema_input_type=str | list[str])] | None = Field(
-        None, description="the local extrema of these states: their range and count, and each of them in events.parquet"
-    )
-    section: Annotated[Section | None, PLANNED] = Field(None, description="a Poincare section")
-    fixed_points: Annotated[bool | None, PLANNED] = Field(None, description="fixed points with their eigenvalues")
-    periodic_orbit: Annotated[bool | None, PLANNED] = Field(None, description="the periodic orbit next to the initial state")
-    correlation_dimension: Annotated[bool | None, PLANNED] = Field(None, description="the correlation dimension")
-    return_times: Annotated[bool | None, PLANNED] = Field(None, description="the times between crossings of the section")
-    energy: Annotated[Formula | None, PLANNED] = Field(None, description="a quantity that should be conserved")
-
-    @property
-    def asked(self) -> dict[str, Any]:
-        """What is asked of each measure, by its name."""
-        return {name: value for name in type(self).model_fields if (value := getattr(self, name)) is not None}
-
-
-class Certify(Settings):
-    """How far in time a trajectory is shown to be the solution."""
-
-    method: Literal["none", "reference", "estimate"] | None = Field(
-        None,
-        description="none: no claim is made; reference: against runs in higher precision with exact constants; "
-        "estimate: against a second run at a tolerance of 1e-15. Default: where Taylor's method keeps trajectories, "
-        "reference for up to 100 members and estimate for more; else none",
-    )
-    tolerance: Annotated[Real, AfterValidator(positive)] = Field(
-        Quantity.parse("1e-3"), description="the difference allowed, relative to each state's range"
-    )
-
-
-def _read_certify(value: Any) -> Any:
-    """Accept a bare word for the method."""
-    return {"method": value} if isinstance(value, str) else value
-
-
 class Scenario(Settings):
     """One question to a system: a trajectory, an ensemble, or a sweep of them."""
 
@@ -150,7 +65,7 @@ class Scenario(Settings):
     keep: Literal["trajectories", "none"] | None = Field(
         None, description="what is stored: trajectories (the default where samples are asked for) or none"
     )
-    certify: Annotated[Certify, BeforeValidator(_read_certify, json_schema_input_type=str | Certify)] = Field(
+    certify: Annotated[Certify, BeforeValidator(read_certify, json_schema_input_type=str | Certify)] = Field(
         Certify(), description="how the reliable time is found; a bare word is the method"
     )
     on_failure: Literal["keep", "stop"] = Field("keep", description="keep: a failed member is a row with a status; stop: the run fails")
