@@ -67,7 +67,7 @@ def publish(files: Sequence[Path], folder: Path, mark: str = "") -> None:
     ----------
     mark : a part of the names that is left out.
     """
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    temporary = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     for file in files:

@@ -130,9 +130,11 @@ def _is_whole(path: Path, sizes: Mapping[str, int]) -> bool:
 
 
 def prune(plan: Plan) -> list[Path]:
-    """Remove from the pool what the plan does not need; return what was removed."""
+    """Remove from the pool what the plan does not need, and what killed jobs left half-written; return what was removed."""
     needed = {path for piece in plan.list_pieces() for path in piece}
-    removed = []
+    removed = sorted(paths.RESULTS.rglob(".*.part"))
+    for path in removed:
+        remove(path)
     for path in sorted(paths.CHUNKS.rglob("*")):
         is_inside = any(parent in needed for parent in path.parents)
         is_folder = path.is_dir() and path.parent in (paths.CHUNKS,)

@@ -158,8 +158,11 @@ def test_prune_leaves_exactly_what_the_plan_needs(project):
     project.edit("[20, 28, 30, 32]", RHO)
     project.run()
     assert {name for name in project.digest() if name.startswith("chunks/")} > before
+    left = project.results / "simulate/wide/.members.parquet.123.part"
+    left.write_bytes(b"half-written")
     project.script("prune.py")
     assert {name for name in project.digest() if name.startswith("chunks/")} == before
+    assert not left.exists()
     assert project.run() == {}
 
 
