@@ -75,6 +75,8 @@ def test_reliable_times_are_reported_by_the_least_of_them():
     assert finding.standing == "supported"
     assert finding.claim == "2 of 3 members can be relied on up to t = 20 at least."
     assert "1 are good to the end; 1 have no value" in finding.evidence
+    estimated = find_in_members(SETTINGS | {"certify": {"method": "estimate"}}, members)[-1]
+    assert estimated.claim.endswith("at least, by an estimate.")
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,8 @@ def _find_reliability(settings: Mapping[str, Any], members: pd.DataFrame) -> Fin
         return Finding("open", "How long the trajectories stay close to the exact solution was not checked.", evidence)
     censored = int(members["reliable_censored"].eq(True).sum()) if "reliable_censored" in members else 0
     missing = len(members) - len(until)
-    claim = f"{count_of(len(until), len(members), 'member')} can be relied on up to t = {format_number(until.min())} at least."
+    claim = f"{count_of(len(until), len(members), 'member')} can be relied on up to t = {format_number(until.min())} at least"
+    claim += ", by an estimate." if method == "estimate" else "."
     allowed = format_number(float(settings.get("certify", {}).get("tolerance", "nan")))
     against = {"reference": "runs in higher precision", "estimate": "a second run at a smaller tolerance"}.get(method, method)
     how = f"Within {allowed} of each state's range, against {against}"
