@@ -55,7 +55,7 @@ def test_the_reference_has_eight_thirds_exactly():
     for beta in ("8/3", repr(8 / 3)):
         parameters = {"sigma": 10, "rho": 28, "beta": beta}
         task = make_task({"equations": equations, "parameters": parameters, "initial": initial}, times)
-        runner = Runner(task, 113)
+        runner = Runner(task)
         truth = runner.integrate(runner.integrators[0], 0)
         truths.append(truth)
     # Beta is off by 1.5e-16; an error that grows by exp(0.9 t) is a thousandth of the range of 40 near t = 40.
