@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from phaseflow.assembly import order_rows
+from phaseflow.assembly import order_rows, sort_rows
 from phaseflow.errors import NumericalError
 from phaseflow.kinds import lay_out_trials, list_problem_columns, load_study_kind
 from phaseflow.plugins import load_plugin
@@ -98,9 +98,7 @@ def collect_trials(
     table = order_rows(pa.concat_tables(read_parquet(path) for path in pieces["trials"]), "trial", trials.ids).to_pandas()
     write_csv(table_path, _complete_evidence(study, table))
     histories = pa.concat_tables(read_parquet(path) for path in pieces["histories"])
-    rank = np.argsort(trials.ids)[np.searchsorted(np.sort(trials.ids), histories["trial"].to_numpy())]
-    order = np.lexsort([histories["evaluation"].to_numpy(), rank])
-    write_parquet(histories_path, histories.take(order).combine_chunks(), dictionary=("trial",))
+    write_parquet(histories_path, sort_rows(histories, "trial", trials.ids), dictionary=("trial",))
     best = int(table["trial"].iloc[_find_best(table)])
     for name, path in (("roots", roots_path), ("curves", curves_path)):
         shown = pa.concat_tables(read_parquet(piece) for piece in pieces[name])
