@@ -17,7 +17,7 @@ from phaseflow.measures import Measure
 from phaseflow.plugins import load_plugin
 from phaseflow.seeds import open_stream
 from phaseflow.settings.block import Block
-from phaseflow.settings.methods import ENGINES
+from phaseflow.settings.methods import choose_engine
 from phaseflow.settings.scenarios import Scenario
 from phaseflow.sweeps import Int64, Members
 from phaseflow.tables import make_event_schema, make_trajectory_schema, open_parquet, write_parquet
@@ -65,8 +65,7 @@ class _Runner:
         self.states = list(self.system.equations)
         time = scenario.time
         self.times = np.linspace(time.start.value, time.stop.value, time.samples if scenario.keeps_trajectories and time.samples else 2)
-        self.engine_name = ENGINES[scenario.solver.method or "taylor"]
-        self.engine: Engine = load_plugin("engines", self.engine_name)
+        self.engine: Engine = load_plugin("engines", choose_engine(scenario.solver))
         self.asked = scenario.measure.asked if scenario.measure else {}
         self.measures: dict[str, Measure] = {name: load_plugin("measures", name) for name in self.asked}
         self.events: tuple[Event, ...] = tuple(
@@ -137,13 +136,13 @@ class _Runner:
         columns |= {
             "status": outcome.status,
             "status_time": outcome.status_time,
-            "engine": np.full(n, self.scenario.solver.method),
+            "engine": outcome.engine,
             "steps": outcome.steps,
             "reliable_until": pa.array(horizon.until, from_pandas=True),
             "reliable_method": np.full(n, self.scenario.certify.method),
             "reliable_censored": pa.array(horizon.is_censored, mask=np.isnan(horizon.until)),
         }
-        columns |= {name: pa.array(values, from_pandas=True) for name, values in measures.items()}
+        columns |= {name: pa.array(values, from_pandas=True) for name, values in (outcome.details | measures).items()}
         return pa.table({name: pa.array(column) if isinstance(column, np.ndarray) else column for name, column in columns.items()})
 
     def tabulate_events(self, places: Int64, outcome: Trajectories) -> pa.Table:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from phaseflow.certificates import find_horizon, judge
-from phaseflow.certificates.reference import Runner
+from phaseflow.dynamics.precise import PreciseRun
 from phaseflow.plugins import load_plugin
 from tests.unit.tasks import make_task
 
@@ -55,9 +55,9 @@ def test_the_reference_has_eight_thirds_exactly():
     for beta in ("8/3", repr(8 / 3)):
         parameters = {"sigma": 10, "rho": 28, "beta": beta}
         task = make_task({"equations": equations, "parameters": parameters, "initial": initial}, times)
-        runner = Runner(task)
-        truth = runner.integrate(runner.integrators[0], 0)
-        truths.append(truth)
+        run = PreciseRun(task, times, 128)
+        run.start(0)
+        truths.append(run.advance(slice(0, len(times)))[0])
     # Beta is off by 1.5e-16; an error that grows by exp(0.9 t) is a thousandth of the range of 40 near t = 40.
     until, is_censored = judge(truths[1], truths[0], times, 1e-3)
     assert not is_censored
@@ -78,16 +78,16 @@ def test_an_estimate_is_within_one_lyapunov_time_of_the_reference():
 
 def test_a_reference_uses_irrational_constants_and_literals_exactly():
     system = {"equations": {"q": "p", "p": "-w**2*q + 0.1"}, "parameters": {"w": "sqrt(2)"}, "initial": {"q": "1/3", "p": 0}}
-    runner = load_plugin("certificates", "reference").find
+    reference, engine = load_plugin("certificates", "reference").find, load_plugin("engines", "taylor")
     task = make_task(system, np.linspace(0, 100, 1001))
     times = task.times
     truth = 0.05 + (1 / 3 - 0.05) * np.cos(np.sqrt(2) * times)
-    main = load_plugin("engines", "taylor").integrate(task)
+    main = engine.integrate(task)
     assert np.abs(main.samples[0, :, 0] - truth).max() < 1e-10
-    horizon = runner(task, main, None, 1e-9)
+    horizon = reference(task, engine, 1e-9)
     assert horizon.is_censored[0]
     # The double run errs by about 1e-13 by t = 100, so a reference with exact constants sees it leave at 1e-15.
-    assert not runner(task, main, None, 1e-15).is_censored[0]
+    assert not reference(task, engine, 1e-15).is_censored[0]
 
 
 def test_a_member_that_failed_has_no_claim_and_harms_no_other():

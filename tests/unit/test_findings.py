@@ -79,6 +79,15 @@ def test_reliable_times_are_reported_by_the_least_of_them():
     assert estimated.claim.endswith("at least, by an estimate.")
 
 
+def test_a_run_of_many_digits_says_how_many_bits_it_took():
+    members = make_members(["ok"] * 2, bits=[113.0, 224.0])
+    auto = find_in_members(SETTINGS | {"solver": {"method": "taylor", "tolerance": "1e-16", "precision": "auto"}}, members)[0]
+    assert "113 to 224 bits, raised until two precisions agreed on every digit that is kept, constants exact" in auto.evidence
+    assert "tolerance" not in auto.evidence
+    fixed = find_in_members(SETTINGS | {"solver": {"method": "taylor", "precision": 60}}, members[1:])[0]
+    assert "with 224 bits, constants exact" in fixed.evidence
+
+
 @pytest.mark.parametrize(
     "findings",
     [

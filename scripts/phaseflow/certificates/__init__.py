@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from phaseflow.engines import Array, Engine, Task, Trajectories
+from phaseflow.engines import Array, Engine, Task
 
 # Where trajectories are compared, whatever is sampled.
 _GRID = 1001
@@ -36,16 +36,26 @@ class Horizon:
 
 @dataclass(frozen=True)
 class Certificate:
-    """A way to find horizons: it takes the task on its grid, the outcome there, and the difference allowed."""
+    """A way to find horizons: it takes the task on its grid, the engine to be judged, and the difference allowed."""
 
-    find: Callable[[Task, Trajectories, Engine, float], Horizon]
+    find: Callable[[Task, Engine, float], Horizon]
 
 
 def find_horizon(certificate: Certificate, task: Task, engine: Engine, allowed: float) -> Horizon:
     """Find how long the members of a task are reliable, on a grid of times that does not depend on what is sampled."""
     grid = np.linspace(task.times[0], task.times[-1], _GRID)
-    task = replace(task, times=grid, events=())
-    return certificate.find(task, engine.integrate(task), engine, allowed)
+    return certificate.find(replace(task, times=grid, events=()), engine, allowed)
+
+
+def find_scale(truth: Array) -> Array:
+    """Return what each state's difference is relative to: its range, not less than a trace of the largest range.
+
+    Parameters
+    ----------
+    truth : shape (n_times, dimension).
+    """
+    ranges: Array = np.ptp(truth, axis=0)
+    return np.maximum(ranges, _FLOOR * ranges.max() if ranges.max() > 0 else 1.0)
 
 
 def judge(main: Array, truth: Array, times: Array, allowed: float) -> tuple[float, bool]:
@@ -58,9 +68,7 @@ def judge(main: Array, truth: Array, times: Array, allowed: float) -> tuple[floa
     """
     if not (np.isfinite(main).all() and np.isfinite(truth).all()):
         return np.nan, False
-    ranges = np.ptp(truth, axis=0)
-    scale = np.maximum(ranges, _FLOOR * ranges.max() if ranges.max() > 0 else 1.0)
-    has_left = (np.abs(main - truth) > allowed * scale).any(axis=1)
+    has_left = (np.abs(main - truth) > allowed * find_scale(truth)).any(axis=1)
     if not has_left.any():
         return float(times[-1]), True
     first = int(has_left.argmax())

@@ -67,9 +67,12 @@ class Trajectories:
     Attributes
     ----------
     samples : shape (n_members, n_times, dimension); NaN after the time at which a member failed.
-    status : shape (n_members,): ok, not_finite (a state overflowed or became undefined), step_limit, step_failed.
+    status : shape (n_members,): ok, not_finite (a state overflowed or became undefined), step_limit, step_failed,
+        precision_limit (no precision that may be used sufficed).
     status_time : shape (n_members,): the last time reached.
     steps : shape (n_members,): the steps taken.
+    engine : shape (n_members,): the method that computed each member.
+    details : what else the engine has to say of each member, a column each of shape (n_members,).
     occurrences : what happened, member by member in the order of time.
     """
 
@@ -77,12 +80,16 @@ class Trajectories:
     status: NDArray[np.str_]
     status_time: Array
     steps: NDArray[np.int64]
+    engine: NDArray[np.str_]
+    details: dict[str, Array] = field(default_factory=dict)
     occurrences: list[Occurrence] = field(default_factory=list)
 
     def fill(self, chosen: NDArray[np.intp], part: Trajectories) -> None:
         """Take over the outcome of some of the members."""
         self.samples[chosen], self.status[chosen] = part.samples, part.status
-        self.status_time[chosen], self.steps[chosen] = part.status_time, part.steps
+        self.status_time[chosen], self.steps[chosen], self.engine[chosen] = part.status_time, part.steps, part.engine
+        for name, values in part.details.items():
+            self.details.setdefault(name, np.full(len(self.status), np.nan))[chosen] = values
         self.occurrences.extend(occurrence._replace(member=int(chosen[occurrence.member])) for occurrence in part.occurrences)
 
 
@@ -102,4 +109,5 @@ def start_trajectories(task: Task) -> Trajectories:
         np.full(n_members, "ok", dtype="<U16"),
         np.full(n_members, task.times[-1]),
         np.zeros(n_members, dtype=np.int64),
+        np.full(n_members, task.solver.method or "taylor", dtype="<U16"),
     )

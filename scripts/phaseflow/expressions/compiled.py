@@ -35,8 +35,8 @@ def _number(value: Fraction | int) -> Any:
     return hy.expression(float(value))
 
 
-# The base of natural logarithms to 370 digits, as a partial sum of its series.
-_E = sum((Fraction(1, math.factorial(k)) for k in range(200)), Fraction(0))
+# The base of natural logarithms to 1,400 digits, as a partial sum of its series.
+_E = Fraction(sum(math.perm(600, k) for k in range(601)), math.factorial(600))
 
 
 def to_heyoka(node: Node, names: Mapping[str, Any], number: Callable[[Fraction], Any] = _number) -> Any:

@@ -30,10 +30,19 @@ def _describe_solver(settings: Mapping[str, Any], members: pd.DataFrame) -> str:
     solver = settings.get("solver", {})
     if settings.get("system", {}).get("noise"):
         return f"Method {solver.get('method', 'not stated')}, {span(to_numbers(members, 'steps'))} steps."
+    if (precision := solver.get("precision", "double")) != "double":
+        return f"{_describe_precision(precision, members)}, constants exact; {span(to_numbers(members, 'steps'))} steps."
     tolerance = "swept" if "solver.tolerance" in members else solver.get("tolerance", "not stated")
     steps = to_numbers(members, "steps").dropna()
     taken = f"; {span(steps)} steps" if len(steps) else ""
     return f"Method {solver.get('method', 'not stated')}, tolerance {tolerance} in each step{taken}."
+
+
+def _describe_precision(precision: Any, members: pd.DataFrame) -> str:
+    bits = span(to_numbers(members, "bits"))
+    if precision == "auto":
+        return f"Taylor's method with {bits} bits, raised until two precisions agreed on every digit that is kept"
+    return f"Taylor's method with {bits} bits"
 
 
 def _describe_ends(members: pd.DataFrame) -> str:

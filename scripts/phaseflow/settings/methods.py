@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -16,6 +17,11 @@ ENGINES = {
     "euler_maruyama": "euler_maruyama",
 }
 STOCHASTIC = frozenset({"euler_maruyama", "milstein"})
+# The bits of a significand.
+DOUBLE_BITS = 53
+QUADRUPLE_BITS = 113
+
+Precision = Literal["double", "quadruple", "auto"]
 
 
 class Solver(Settings):
@@ -30,7 +36,11 @@ class Solver(Settings):
         Quantity.parse("1e-12"), description="the error allowed in one step, relative to the state"
     )
     max_steps: Count = Field(10_000_000, ge=1, description="a member that needs more steps fails with the status step_limit")
-    precision: Literal["double", "quadruple", "auto"] | Count = Field("double", description="built so far: double")
+    precision: Precision | Annotated[Count, Field(ge=16, le=1000)] = Field(
+        "double",
+        description="of taylor: double, quadruple (34 digits), a number of digits, or auto: raised for each member until two runs agree "
+        "on every digit that is kept; beyond double, constants are exact and the tolerance is that of the precision",
+    )
     absolute: Annotated[Real, AfterValidator(positive)] = Field(
         Quantity.parse("1e-14"), description="the absolute error allowed in one step, for scipy's methods; stiff problems need it small"
     )
@@ -39,9 +49,28 @@ class Solver(Settings):
     )
     antithetic: Annotated[bool | None, PLANNED] = Field(None, description="pair each stochastic path with its mirror image")
 
+    def find_tolerance(self) -> Quantity:
+        """Return the tolerance; beyond double precision it follows from the digits, which for auto are those of a double."""
+        if self.precision == "double":
+            return self.tolerance
+        bits = DOUBLE_BITS if self.precision == "auto" else count_bits(self.precision)
+        return Quantity.parse(f"1e-{math.ceil(bits * math.log10(2))}")
+
     def with_tolerance(self, tolerance: float) -> Solver:
         """Return the solver with another tolerance."""
         return self.model_copy(update={"tolerance": Quantity.parse(tolerance)})
+
+
+def choose_engine(solver: Solver) -> str:
+    """Return the plugin of `engines/` that a resolved solver needs."""
+    return "multiprecision" if solver.precision != "double" else ENGINES[solver.method or "taylor"]
+
+
+def count_bits(precision: Precision | int) -> int:
+    """Return the bits of a significand; auto begins with quadruple."""
+    if isinstance(precision, int):
+        return math.ceil(precision * math.log2(10))
+    return {"double": DOUBLE_BITS, "quadruple": QUADRUPLE_BITS, "auto": QUADRUPLE_BITS}[precision]
 
 
 def _read_list(value: Any) -> Any:

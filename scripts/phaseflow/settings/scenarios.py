@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from phaseflow.errors import KeyPath, Mistake, suggest
 from phaseflow.expressions.quantity import Quantity
 from phaseflow.settings.base import Count, Name, Real, Settings, not_negative, positive
-from phaseflow.settings.methods import ENGINES, STOCHASTIC, Certify, Measure, Solver, read_certify
+from phaseflow.settings.methods import ENGINES, STOCHASTIC, Certify, Measure, Solver, choose_engine, read_certify
 from phaseflow.settings.sweeps import Sweep, check_axis, check_size, count_values, expand_axis
 from phaseflow.settings.systems import System, check_known
 from phaseflow.sweeps import Axis, Identity, Members, plan_members
@@ -100,7 +100,7 @@ class Scenario(Settings):
         parameters = {name: self.parameters.get(name, value) for name, value in sorted(system.parameters.items())}
         stated = system.model_copy(update={"parameters": parameters, "initial": initial, "description": None, "source": None})
         method = self.solver.method or ("euler_maruyama" if system.noise else "taylor")
-        solver = self.solver.model_copy(update={"method": method})
+        solver = self.solver.model_copy(update={"method": method, "tolerance": self.solver.find_tolerance()})
         keep: Literal["trajectories", "none"] = "trajectories" if self.keeps_trajectories else "none"
         certify = self.certify.model_copy(update={"method": self.certify.method or self._choose_certificate(method, keep)})
         stated_here = {"system": stated, "parameters": {}, "initial": {}, "solver": solver, "keep": keep, "certify": certify}
@@ -110,6 +110,8 @@ class Scenario(Settings):
     def _choose_certificate(self, method: str, keep: str) -> Literal["none", "reference", "estimate"]:
         if method != "taylor" or keep == "none":
             return "none"
+        if self.solver.precision != "double":
+            return "reference"
         blocks = [math.prod(count_values(values, "number") for values in block.values()) for block in self.sweep or [{}]]
         n_members = sum(blocks) * (self.ensemble.members if self.ensemble else 1)
         is_small = n_members <= _MOST_REFERENCED or self._find_least_tolerance() < _LEAST_ESTIMATED
@@ -130,7 +132,7 @@ class Scenario(Settings):
         measures = [("measures", name) for name in self.measure.asked] if self.measure else []
         method = self.certify.method
         certificates = [("certificates", method)] if method and method != "none" else []
-        return [("engines", ENGINES[self.solver.method or "taylor"]), *measures, *certificates]
+        return [("engines", choose_engine(self.solver)), *measures, *certificates]
 
     def _size_chunk(self, dimension: int) -> int:
         """Return a chunk that holds at most two million rows: 16 MB for each state."""
@@ -207,11 +209,6 @@ class Scenario(Settings):
         if not 1e-16 <= self.solver.tolerance.value <= 0.1:
             text = f"{self.solver.tolerance.text} must be between 1e-16 and 0.1 in double precision"
             mistakes.append(Mistake((*path, "solver", "tolerance"), text))
-        built = {("solver", "precision"): "double"}
-        for (section, key), only in built.items():
-            value = getattr(getattr(self, section), key)
-            if value != only:
-                mistakes.append(Mistake((*path, section, key), f"{value!r} is not built yet (built so far: {only})"))
         return mistakes
 
     def _check_method(self, path: KeyPath, system: System) -> list[Mistake]:
@@ -220,7 +217,7 @@ class Scenario(Settings):
         here = (*path, "solver", "method")
         if method not in ENGINES:
             return [Mistake(here, f"{method!r} is not built yet (built so far: {', '.join(ENGINES)})")]
-        mistakes = []
+        mistakes = self._check_precision((*path, "solver"), method)
         if (method in STOCHASTIC) != bool(system.noise):
             kind = "has noise and needs a stochastic method" if system.noise else "has no noise and needs a deterministic method"
             mistakes.append(Mistake(here, f"{method!r} does not suit the system, which {kind}"))
@@ -233,6 +230,20 @@ class Scenario(Settings):
             mistakes.append(Mistake((*path, "certify"), text))
         extrema = dict.fromkeys(self.measure.extrema or [] if self.measure else [])
         return mistakes + check_known((*path, "measure", "extrema"), extrema, set(system.equations), "state")
+
+    def _check_precision(self, path: KeyPath, method: str) -> list[Mistake]:
+        """Check what goes with more digits than a double has."""
+        if self.solver.precision == "double":
+            return []
+        here = (*path, "precision")
+        swept = any(name == "solver.tolerance" for block in self.sweep or [] for name in block)
+        checks = {
+            f"more than double precision needs the method taylor, not {method!r}": method != "taylor",
+            "the tolerance follows from the precision: leave solver.tolerance out": "tolerance" in self.solver.model_fields_set or swept,
+            "measures are computed in double precision: ask for them in a scenario of its own": bool(self.measure and self.measure.asked),
+            "an estimate compares with a run in double precision: use reference": self.certify.method == "estimate",
+        }
+        return [Mistake(here, text) for text, is_wrong in checks.items() if is_wrong]
 
     def _find_least_tolerance(self) -> float:
         swept = [values for block in self.sweep or [] for name, values in block.items() if name == "solver.tolerance"]
