@@ -79,13 +79,17 @@ class Cycle:
         return self.spectrum.values
 
     @property
+    def others(self) -> Spectrum:
+        """The multipliers beside the unit one."""
+        if np.isnan(self.unit_error):
+            return self.spectrum
+        unit = int(np.abs(self.spectrum.values - 1).argmin())
+        return Spectrum(np.delete(self.spectrum.values, unit), np.delete(self.spectrum.errors, unit))
+
+    @property
     def stability(self) -> Stability:
         """What the multipliers say of neighbours, the unit one aside."""
-        values, errors = self.spectrum.values, self.spectrum.errors
-        if not np.isnan(self.unit_error):
-            unit = int(np.abs(values - 1).argmin())
-            values, errors = np.delete(values, unit), np.delete(errors, unit)
-        return judge_stability(np.abs(values) - 1, errors)
+        return judge_stability(np.abs(self.others.values) - 1, self.others.errors)
 
 
 class Flow:

@@ -21,6 +21,8 @@ _SAME = 1e-6
 # What a state may be off by where the Jacobian is singular: the field's rounding error hides a square of this.
 _HIDDEN = 1e-8
 _ROUNDING = float(np.finfo(float).eps)
+# Farther out than this, relative to the scale or to the start, a field that dies away would pass for zero.
+_FAR = 1000.0
 # Below this, relative to the scale, a state is zero, unless that makes the field larger.
 _ZERO = 1e-20
 
@@ -55,6 +57,11 @@ class Equilibrium:
     def eigenvalues(self) -> Complex:
         """The Jacobian's eigenvalues, by falling real part."""
         return self.spectrum.values
+
+    @property
+    def is_isolated(self) -> bool:
+        """Whether no eigenvalue is zero to within its error; else it may be a point of a line of equilibria."""
+        return bool((np.abs(self.spectrum.values) > self.spectrum.errors).all())
 
     @property
     def stability(self) -> Stability:
@@ -93,7 +100,7 @@ def find_equilibrium(field: CompiledField, start: Array, parameters: Array, scal
             else:
                 break
             state, slope, jacobian = trial, new_slope, new_jacobian
-    if not error <= _CLOSE:
+    if not (error <= _CLOSE and (np.abs(state) <= _FAR * np.maximum(scale, np.abs(start))).all()):
         return _give_up(field, state, parameters, "not_converged")
     return _describe(field, state, parameters, scale, error)
 
