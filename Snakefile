@@ -52,6 +52,7 @@ rule simulate:
         trajectories="results/chunks/{scenario}/{chunk}.trajectories.parquet",
         members="results/chunks/{scenario}/{chunk}.members.parquet",
         events="results/chunks/{scenario}/{chunk}.events.parquet",
+        orbits="results/chunks/{scenario}/{chunk}.orbits.parquet",
     log:
         "results/logs/simulate/{scenario}/{chunk}.log",
     benchmark:
@@ -72,6 +73,7 @@ rule gather:
     output:
         members="results/simulate/{scenario}/members.parquet",
         events="results/simulate/{scenario}/events.parquet",
+        orbits="results/simulate/{scenario}/orbits.parquet",
         trajectories=directory("results/simulate/{scenario}/trajectories"),
         receipt="results/receipts/simulate/{scenario}.json",
     log:

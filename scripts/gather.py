@@ -7,11 +7,11 @@ from phaseflow.joblog import keep_log
 from phaseflow.receipts import Origin, write_receipt
 
 
-def gather(origin: str, chunks: dict[str, list[str]], members: str, events: str, trajectories: str, receipt: str) -> None:
-    """Write the table of members, publish the trajectories, and write their receipt."""
+def gather(origin: str, chunks: dict[str, list[str]], members: str, events: str, orbits: str, trajectories: str, receipt: str) -> None:
+    """Write the tables of members, events and orbits, publish the trajectories, and write their receipt."""
     made_by = Origin.parse(origin)
     pieces = {kind: [Path(file) for file in files] for kind, files in chunks.items()}
-    outputs = [Path(members), Path(events), Path(trajectories)]
+    outputs = [Path(members), Path(events), Path(orbits), Path(trajectories)]
     gather_members(made_by.block, pieces, *outputs)
     write_receipt(Path(receipt), made_by, outputs, [file for files in pieces.values() for file in files])
 

@@ -8,10 +8,10 @@ from phaseflow.joblog import keep_log
 from phaseflow.settings.block import Block
 
 
-def simulate(block: str, chunk: int, cache: str, trajectories: str, members: str, events: str) -> None:
-    """Write the trajectories, the rows and the events of one chunk."""
+def simulate(block: str, chunk: int, cache: str, trajectories: str, members: str, events: str, orbits: str) -> None:
+    """Write the trajectories, the rows, the events and the orbits of one chunk."""
     use_cache(Path(cache))
-    simulate_chunk(Block.parse(block), chunk, Path(trajectories), Path(members), Path(events))
+    simulate_chunk(Block.parse(block), chunk, Path(trajectories), Path(members), Path(events), Path(orbits))
 
 
 if __name__ == "__main__":

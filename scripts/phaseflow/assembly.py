@@ -17,12 +17,14 @@ from phaseflow.settings.scenarios import Scenario
 from phaseflow.tables import read_parquet, write_parquet
 
 
-def gather_members(block: Block, pieces: Mapping[str, Sequence[Path]], table_path: Path, events_path: Path, folder: Path) -> None:
-    """Write a scenario's tables of members and events and publish its trajectories.
+def gather_members(
+    block: Block, pieces: Mapping[str, Sequence[Path]], table_path: Path, events_path: Path, orbits_path: Path, folder: Path
+) -> None:
+    """Write a scenario's tables of members, events and orbits and publish its trajectories.
 
     Parameters
     ----------
-    pieces : the files of the plan's chunks by kind: members, events, trajectories.
+    pieces : the files of the plan's chunks by kind: members, events, orbits, trajectories.
     folder : what holds the trajectories afterwards, and nothing else: hard links into the pool of chunks.
 
     Raises
@@ -33,8 +35,9 @@ def gather_members(block: Block, pieces: Mapping[str, Sequence[Path]], table_pat
     members = scenario.lay_out()
     table = order_rows(pa.concat_tables(read_parquet(path) for path in pieces["members"]), "member", members.ids)
     write_parquet(table_path, table)
-    events = pa.concat_tables(read_parquet(path) for path in pieces["events"])
-    write_parquet(events_path, sort_rows(events, "member", members.ids), dictionary=("member",))
+    for kind, path in (("events", events_path), ("orbits", orbits_path)):
+        rows = pa.concat_tables(read_parquet(piece) for piece in pieces[kind])
+        write_parquet(path, sort_rows(rows, "member", members.ids), dictionary=("member",))
     publish(pieces["trajectories"] if scenario.keeps_trajectories else [], folder, ".trajectories")
     for row in pc.value_counts(table["status"]).to_pylist():
         print(f"{block.place}: {row['counts']} members with status {row['values']}")

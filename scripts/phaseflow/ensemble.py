@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,20 +13,20 @@ from numpy.typing import NDArray
 from phaseflow.certificates import Horizon, find_horizon
 from phaseflow.engines import Array, Engine, Event, Task, Trajectories, start_trajectories
 from phaseflow.errors import NumericalError
-from phaseflow.measures import Measure
+from phaseflow.measures import Column, Measure, Measured, Orbit
 from phaseflow.plugins import load_plugin
 from phaseflow.seeds import open_stream
 from phaseflow.settings.block import Block
 from phaseflow.settings.methods import choose_engine
 from phaseflow.settings.scenarios import Scenario
 from phaseflow.sweeps import Int64, Members
-from phaseflow.tables import make_event_schema, make_trajectory_schema, open_parquet, write_parquet
+from phaseflow.tables import make_event_schema, make_orbit_schema, make_trajectory_schema, open_parquet, write_parquet
 
 _SLICE_ROWS = 1_000_000
 
 
-def simulate_chunk(block: Block, chunk: int, trajectories_path: Path, members_path: Path, events_path: Path) -> None:
-    """Integrate the members of one chunk and write their trajectories, their rows and their events.
+def simulate_chunk(block: Block, chunk: int, trajectories_path: Path, members_path: Path, events_path: Path, orbits_path: Path) -> None:
+    """Integrate the members of one chunk and write their trajectories, their rows, their events and their orbits.
 
     Parameters
     ----------
@@ -42,18 +42,38 @@ def simulate_chunk(block: Block, chunk: int, trajectories_path: Path, members_pa
     runner = _Runner(scenario, members, block.seed or 0)
     rows: list[pa.Table] = []
     events: list[pa.Table] = []
+    orbits: list[pa.Table] = []
     schema = make_trajectory_schema(runner.states)
     with open_parquet(trajectories_path, schema, dictionary=("member", "t")) as writer:
         for part in runner.split(members.chunks()[chunk]):
-            task, outcome, horizon, measures = runner.run(part)
-            rows.append(runner.tabulate_members(part, task, outcome, horizon, measures))
+            task, outcome, horizon, results = runner.run(part)
+            rows.append(runner.tabulate_members(part, task, outcome, horizon, results))
             events.append(runner.tabulate_events(part, outcome))
+            orbits.append(runner.tabulate_orbits(part, results))
             if scenario.keeps_trajectories:
                 writer.write_table(runner.tabulate_trajectories(part, outcome, schema))
     table = pa.concat_tables(rows)
     write_parquet(members_path, table)
     write_parquet(events_path, pa.concat_tables(events), dictionary=("member",))
+    write_parquet(orbits_path, pa.concat_tables(orbits), dictionary=("member",))
     _report_failures(block, table, scenario.on_failure)
+
+
+@dataclass(frozen=True)
+class _Results:
+    """What all measures found of some members."""
+
+    n_members: int
+    columns: dict[str, Column] = field(default_factory=dict)
+    orbits: list[Orbit] = field(default_factory=list)
+
+    def fill(self, chosen: NDArray[np.intp], found: Mapping[str, Array] | Measured) -> None:
+        """Take over what a measure found of some of the members."""
+        measured = found if isinstance(found, Measured) else Measured(found)
+        for name, values in measured.columns.items():
+            column: Column = np.full(self.n_members, None) if values.dtype == object else np.full(self.n_members, np.nan)
+            self.columns.setdefault(name, column)[chosen] = values
+        self.orbits.extend(orbit._replace(member=int(chosen[orbit.member])) for orbit in measured.orbits)
 
 
 class _Runner:
@@ -78,7 +98,7 @@ class _Runner:
         for first in range(0, len(places), size):
             yield places[first : first + size]
 
-    def run(self, places: Int64) -> tuple[Task, Trajectories, Horizon, dict[str, Array]]:
+    def run(self, places: Int64) -> tuple[Task, Trajectories, Horizon, _Results]:
         """Integrate and measure members; members that differ in the solver's tolerance are integrated apart."""
         scenario = self.scenario
         initial, parameters = self._perturb(places), self._find_parameters(places)
@@ -87,7 +107,7 @@ class _Runner:
         tolerances = self._find_column("solver.tolerance", scenario.solver.tolerance.value, places)
         outcome = start_trajectories(task)
         horizon = Horizon(np.full(len(places), np.nan), np.zeros(len(places), dtype=bool))
-        measures: dict[str, Array] = {}
+        results = _Results(len(places))
         for tolerance in np.unique(tolerances):
             chosen = np.flatnonzero(tolerances == tolerance)
             solver = scenario.solver.with_tolerance(float(tolerance))
@@ -96,9 +116,8 @@ class _Runner:
             outcome.fill(chosen, found)
             self._certify(part, horizon, chosen)
             for name, measure in self.measures.items():
-                for column, values in measure.measure(self.asked[name], part, found).items():
-                    measures.setdefault(column, np.full(len(places), np.nan))[chosen] = values
-        return task, outcome, horizon, measures
+                results.fill(chosen, measure.measure(self.asked[name], part, found))
+        return task, outcome, horizon, results
 
     def _certify(self, task: Task, horizon: Horizon, chosen: NDArray[np.intp]) -> None:
         """Find how long members are reliable, where that is asked for."""
@@ -127,7 +146,7 @@ class _Runner:
         normals = np.stack([open_stream(self.seed, int(s)).standard_normal(len(states)) for s in self.members.streams[places]])
         return nominal + deviations * normals
 
-    def tabulate_members(self, places: Int64, task: Task, outcome: Trajectories, horizon: Horizon, measures: dict[str, Array]) -> pa.Table:
+    def tabulate_members(self, places: Int64, task: Task, outcome: Trajectories, horizon: Horizon, results: _Results) -> pa.Table:
         """Return a row a member: id, swept values, initial state, outcome, evidence and measures."""
         n = len(places)
         columns: dict[str, NDArray[np.generic] | pa.Array] = {"member": self.members.ids[places]}
@@ -142,7 +161,10 @@ class _Runner:
             "reliable_method": np.full(n, self.scenario.certify.method),
             "reliable_censored": pa.array(horizon.is_censored, mask=np.isnan(horizon.until)),
         }
-        columns |= {name: pa.array(values, from_pandas=True) for name, values in (outcome.details | measures).items()}
+        columns |= {
+            name: pa.array(values, pa.string() if values.dtype == object else pa.float64(), from_pandas=True)
+            for name, values in (outcome.details | results.columns).items()
+        }
         return pa.table({name: pa.array(column) if isinstance(column, np.ndarray) else column for name, column in columns.items()})
 
     def tabulate_events(self, places: Int64, outcome: Trajectories) -> pa.Table:
@@ -155,6 +177,27 @@ class _Runner:
             *([occurrence.state[place] for occurrence in found] for place in range(len(self.states))),
         ]
         return pa.table(columns, schema=make_event_schema(self.states))
+
+    def tabulate_orbits(self, places: Int64, results: _Results) -> pa.Table:
+        """Return a row a fixed point or periodic orbit, member by member, kind by kind, in the order of their numbers."""
+        schema = make_orbit_schema(self.states)
+        orbits = sorted(results.orbits, key=lambda orbit: orbit[:3])
+        if not orbits:
+            return schema.empty_table()
+        values = np.array([orbit.eigenvalues for orbit in orbits])
+        columns = [
+            self.members.ids[places][[orbit.member for orbit in orbits]],
+            [orbit.kind for orbit in orbits],
+            [orbit.number for orbit in orbits],
+            np.array([orbit.period for orbit in orbits]),
+            *np.array([orbit.state for orbit in orbits]).T,
+            [orbit.residual for orbit in orbits],
+            [orbit.stability for orbit in orbits],
+            np.array([orbit.unit_error for orbit in orbits]),
+            *(part for value in values.T for part in (value.real, value.imag)),
+        ]
+        arrays = [pa.array(column, entry.type, from_pandas=True) for column, entry in zip(columns, schema, strict=True)]
+        return pa.table(arrays, schema=schema)
 
     def tabulate_trajectories(self, places: Int64, outcome: Trajectories, schema: pa.Schema) -> pa.Table:
         """Return a row a member and time, up to the time that the member reached."""

@@ -15,14 +15,14 @@ FIGURES = RESULTS / "report" / "figures"
 LOCK = LOGS / ".lock"
 
 # The files that a chunk consists of, by section.
-PIECES = {"simulate": ("trajectories", "members", "events"), "optimize": ("trials", "histories", "roots", "curves")}
+PIECES = {"simulate": ("trajectories", "members", "events", "orbits"), "optimize": ("trials", "histories", "roots", "curves")}
 
 
 def list_tables(section: str, name: str) -> dict[str, Path]:
     """Return the tables of a scenario, a study or a fit."""
     folder = RESULTS / section
     if section == "simulate":
-        tables = {kind: folder / name / f"{kind}.parquet" for kind in ("members", "events")}
+        tables = {kind: folder / name / f"{kind}.parquet" for kind in ("members", "events", "orbits")}
         return tables | {"trajectories": folder / name / "trajectories"}
     if section == "optimize":
         inside = {kind: folder / name / f"{kind}.parquet" for kind in ("histories", "roots", "curves")}

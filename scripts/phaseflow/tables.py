@@ -109,3 +109,14 @@ def make_trajectory_schema(states: Sequence[str]) -> pa.Schema:
 def make_event_schema(states: Sequence[str]) -> pa.Schema:
     """Return the schema of events: member, event, t and the states."""
     return make_trajectory_schema(states).insert(1, pa.field("event", pa.string()))
+
+
+def make_orbit_schema(states: Sequence[str]) -> pa.Schema:
+    """Return the schema of fixed points and periodic orbits, with an eigenvalue a state in two parts.
+
+    A state that bears the name of another column has none of its own: then no orbit can be asked for, and the table is empty.
+    """
+    parts = [f"eigenvalue_{place + 1}_{part}" for place in range(len(states)) for part in ("re", "im")]
+    kinds = dict.fromkeys(("kind", "stability"), pa.string()) | dict.fromkeys(("member", "number"), pa.int64())
+    names = ("member", "kind", "number", "period", *states, "residual", "stability", "unit_error", *parts)
+    return pa.schema([(name, kinds.get(name, pa.float64())) for name in dict.fromkeys(names)])

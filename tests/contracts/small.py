@@ -19,6 +19,13 @@ simulate:
   plane2: {system: lorenz63, time: {stop: 2}, sweep: {rho: [1, 20], sigma: [5, 10]}, measure: {lyapunov: largest}}
   stiff: {system: robertson, time: {stop: 40, samples: 11}, solver: {method: LSODA}}
   stock: {system: geometric_brownian_motion, time: {stop: 1, samples: 11}, ensemble: {members: 5}}
+  still:
+    system: lorenz63
+    time: {stop: 2}
+    initial: {x: -13.76, y: -19.58, z: 27}
+    sweep: {rho: [0.5, 10, 28]}
+    measure: {fixed_points: true, periodic_orbit: {period: 1.56}}
+    chunk: 2
   flow: {system: lorenz63, time: {stop: 8, samples: 401}}
 optimize:
   valley:

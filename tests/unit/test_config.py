@@ -19,6 +19,8 @@ from tests.contracts.small import CONFIG
 ROOT = Path(__file__).resolve().parents[2]
 TRAJECTORY = "simulate: {a: {system: lorenz63, time: {stop: 1}%s}}"
 
+CLOCK = "systems: {s: {equations: {%s: t}, initial: {kind: 1}}}\nsimulate: {a: {system: s, time: {stop: 1}, measure: {%s}}}"
+
 
 @pytest.fixture
 def load(tmp_path):
@@ -78,12 +80,15 @@ MISTAKES = {
     "systems: {s: {equations: {x: where(x > 0, 1, 2)}, initial: {x: 1}}}\n" + TRAJECTORY % "": "was cut at a comma",
     "systems: {s: {equations: {x: 'where(x > 0, 1, 2)'}, initial: {x: 1}}}\n" + TRAJECTORY % "": "silently wrong",
     "systems: {s: {equations: {status: 1}, initial: {status: 1}}}\n" + TRAJECTORY % "": "'status' is a column of every table",
-    TRAJECTORY % ", measure: {fixed_points: true}": "'fixed_points' is part of the language but not built yet",
     TRAJECTORY % ", solver: {precision: auto, method: Radau}": "more than double precision needs the method taylor, not 'Radau'",
     TRAJECTORY % ", solver: {precision: 40, tolerance: 1e-20}": "the tolerance follows from the precision",
     TRAJECTORY % ", solver: {precision: quadruple}, measure: {lyapunov: all}": "measures are computed in double precision",
     TRAJECTORY % ", solver: {precision: quadruple}, certify: estimate": "an estimate compares with a run in double precision",
     TRAJECTORY % ", solver: {precision: single}": "'single' is not",
+    TRAJECTORY % ", measure: {correlation_dimension: true}": "'correlation_dimension' is part of the language but not built yet",
+    TRAJECTORY % ", measure: {periodic_orbit: {}}": "simulate.a.measure.periodic_orbit.period: this key is wanted and is not there",
+    CLOCK % ("kind", "fixed_points: true"): "simulate.a.measure.fixed_points: a system that depends on t has no fixed points",
+    CLOCK % ("kind", "periodic_orbit: {period: 1}"): "'kind' is a column of orbits.parquet: give the state another name",
     TRAJECTORY % ", solver: {method: milstein}": "'milstein' is not built yet",
     TRAJECTORY % ", solver: {method: Radau}, certify: reference": "a certificate needs the method taylor, not 'Radau'",
     TRAJECTORY % ", solver: {tolerance: 1e-14}, certify: estimate": "an estimate needs a solver.tolerance of 1e-13 or more",

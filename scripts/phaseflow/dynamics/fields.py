@@ -8,11 +8,15 @@ from fractions import Fraction
 from typing import Any
 
 import heyoka as hy
+import numpy as np
+from numpy.typing import NDArray
 
 from phaseflow.expressions.compiled import to_heyoka
 from phaseflow.expressions.quantity import Expression
 from phaseflow.expressions.tree import TIME
 from phaseflow.settings.systems import System
+
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -49,3 +53,24 @@ def make_field(system: System, number: Callable[[Fraction], Any] | None = None) 
     names = {**variables, **{name: hy.par[place] for place, name in enumerate(parameters)}, TIME: hy.time}
     equations = [(variables[state], to_heyoka(formula.tree, names, **options)) for state, formula in system.equations.items()]
     return Field(states, parameters, equations, names)
+
+
+class CompiledField:
+    """A vector field and its exact Jacobian at a point, compiled once for all members."""
+
+    def __init__(self, field: Field) -> None:
+        self.dimension = len(field.states)
+        variables = [variable for variable, _ in field.equations]
+        slopes = [derivative for _, derivative in field.equations]
+        entries = [hy.diff(slope, variable) for slope in slopes for variable in variables]
+        self._function = hy.cfunc([*slopes, *entries], vars=variables)
+        self.is_driven: bool = self._function.is_time_dependent
+
+    def __call__(self, state: Array, parameters: Array, time: float = 0.0) -> tuple[Array, Array]:
+        """Return the time derivative and the Jacobian, of shapes (dimension,) and (dimension, dimension)."""
+        function = self._function
+        options: dict[str, Any] = {"time": float(time)} if self.is_driven else {}
+        if function.nparams:
+            options["pars"] = np.ascontiguousarray(parameters[: function.nparams])
+        values = np.array(function(np.ascontiguousarray(state, dtype=np.float64), **options))
+        return values[: self.dimension], values[self.dimension :].reshape(self.dimension, self.dimension)

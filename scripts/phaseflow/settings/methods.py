@@ -7,8 +7,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from phaseflow.errors import KeyPath, Mistake
 from phaseflow.expressions.quantity import Quantity
+from phaseflow.expressions.tree import TIME
 from phaseflow.settings.base import PLANNED, Count, Formula, Name, Real, Settings, positive
+from phaseflow.settings.systems import System, check_known
 
 # The plugin of `engines/` that has each method.
 ENGINES = {
@@ -16,6 +19,8 @@ ENGINES = {
     **dict.fromkeys(("LSODA", "Radau", "BDF", "DOP853", "RK45"), "scipy_ivp"),
     "euler_maruyama": "euler_maruyama",
 }
+# The columns of orbits.parquet beside those of the states and of the eigenvalues.
+ORBIT_COLUMNS = frozenset({"kind", "number", "period", "residual", "stability", "unit_error"})
 STOCHASTIC = frozenset({"euler_maruyama", "milstein"})
 # The bits of a significand.
 DOUBLE_BITS = 53
@@ -85,6 +90,17 @@ class Section(Settings):
     direction: Literal["rising", "falling", "both"] = Field("rising", description="which crossings count")
 
 
+class PeriodicOrbit(Settings):
+    """A periodic orbit, sought by Newton's method from the state at the start."""
+
+    period: Annotated[Real, AfterValidator(positive)] = Field(
+        description="a guess of the period; of a driven system, the period of its drive"
+    )
+    tolerance: Annotated[Real, AfterValidator(positive)] = Field(
+        Quantity.parse("1e-10"), description="by how much the orbit may miss its start after a period, relative to its size"
+    )
+
+
 class Measure(Settings):
     """What is measured along a trajectory."""
 
@@ -93,8 +109,10 @@ class Measure(Settings):
         None, description="the local extrema of these states: their range and count, and each of them in events.parquet"
     )
     section: Annotated[Section | None, PLANNED] = Field(None, description="a Poincare section")
-    fixed_points: Annotated[bool | None, PLANNED] = Field(None, description="fixed points with their eigenvalues")
-    periodic_orbit: Annotated[bool | None, PLANNED] = Field(None, description="the periodic orbit next to the initial state")
+    fixed_points: bool | None = Field(
+        None, description="the fixed points that Newton's method finds from the trajectory and a box around it, in orbits.parquet"
+    )
+    periodic_orbit: PeriodicOrbit | None = Field(None, description="the periodic orbit next to the initial state, in orbits.parquet")
     correlation_dimension: Annotated[bool | None, PLANNED] = Field(None, description="the correlation dimension")
     return_times: Annotated[bool | None, PLANNED] = Field(None, description="the times between crossings of the section")
     energy: Annotated[Formula | None, PLANNED] = Field(None, description="a quantity that should be conserved")
@@ -102,7 +120,19 @@ class Measure(Settings):
     @property
     def asked(self) -> dict[str, Any]:
         """What is asked of each measure, by its name."""
-        return {name: value for name in type(self).model_fields if (value := getattr(self, name)) is not None}
+        return {name: value for name in type(self).model_fields if (value := getattr(self, name)) not in (None, False)}
+
+    def check(self, path: KeyPath, system: System) -> list[Mistake]:
+        """Check that what is measured suits the system."""
+        mistakes = check_known((*path, "extrema"), dict.fromkeys(self.extrema or []), set(system.equations), "state")
+        if self.fixed_points and any(TIME in formula.names for formula in system.equations.values()):
+            mistakes.append(Mistake((*path, "fixed_points"), "a system that depends on t has no fixed points"))
+        taken = sorted(set(system.equations) & ORBIT_COLUMNS)
+        for name in ("fixed_points", "periodic_orbit"):
+            if getattr(self, name) and taken:
+                text = f"{taken[0]!r} is a column of orbits.parquet: give the state another name"
+                mistakes.append(Mistake((*path, name), text))
+        return mistakes
 
 
 class Certify(Settings):

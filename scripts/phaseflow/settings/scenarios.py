@@ -125,7 +125,10 @@ class Scenario(Settings):
             count = 1 if measure.lyapunov == "largest" else len(self.definition.equations)
             columns += [f"lyapunov_{place + 1}{end}" for place in range(count) for end in ("", "_se")]
             columns += ["trace_error", "kaplan_yorke"] if measure.lyapunov == "all" else []
-        return columns + [f"{s}_{kind}{end}" for s in measure.extrema or [] for kind in ("max", "min") for end in ("", "_count")]
+        columns += [f"{s}_{kind}{end}" for s in measure.extrema or [] for kind in ("max", "min") for end in ("", "_count")]
+        columns += ["fixed_points", "fixed_points_stable", "fixed_points_singular"] if measure.fixed_points else []
+        orbit = ["period", "residual", "unit_error", "multiplier", "status"] if measure.periodic_orbit else []
+        return columns + [f"orbit_{name}" for name in orbit]
 
     def list_plugins(self) -> list[tuple[str, str]]:
         """Return the plugins that compute a resolved scenario, each by folder and name."""
@@ -228,8 +231,7 @@ class Scenario(Settings):
         if self.certify.method == "estimate" and self._find_least_tolerance() < _LEAST_ESTIMATED:
             text = f"an estimate needs a solver.tolerance of {_LEAST_ESTIMATED:g} or more, so that its second run is better: use reference"
             mistakes.append(Mistake((*path, "certify"), text))
-        extrema = dict.fromkeys(self.measure.extrema or [] if self.measure else [])
-        return mistakes + check_known((*path, "measure", "extrema"), extrema, set(system.equations), "state")
+        return mistakes + (self.measure.check((*path, "measure"), system) if self.measure else [])
 
     def _check_precision(self, path: KeyPath, method: str) -> list[Mistake]:
         """Check what goes with more digits than a double has."""
