@@ -36,6 +36,41 @@ def test_lorenz63_has_the_published_spectrum():
     assert found["kaplan_yorke"][0] == pytest.approx(2.062, abs=0.003)
 
 
+def test_a_long_run_of_lorenz63_has_three_digits_and_says_so():
+    found = measure("all", make_task("lorenz63", [0, 10_000], transient=50))
+    errors = [found[f"lyapunov_{place}_se"][0] for place in (1, 2, 3)]
+    assert max(errors) <= 0.004
+    for place, truth in enumerate((0.9056, 0.0, -14.5723), 1):
+        assert abs(found[f"lyapunov_{place}"][0] - truth) < 3 * errors[place - 1]
+    assert found["trace_error"][0] < 1e-9
+
+
+def test_intervals_are_shortened_until_fast_exponents_are_seen():
+    """Over a quarter of a time unit exp(-300 t) is lost in rounding; the sum of the exponents gives it away."""
+    system = {"equations": {"x": "-50*x + y", "y": "-300*y", "z": "0.1*sin(t) - z"}, "initial": {"x": 1, "y": 1, "z": 1}}
+    found = measure("all", make_task(system, [0, 50]))
+    exponents = sorted((found[f"lyapunov_{place}"][0] for place in (1, 2, 3)), reverse=True)
+    assert exponents == pytest.approx([-1, -50, -300], abs=1e-8)
+    assert found["trace_error"][0] < 1e-9 + 351e-11
+
+
+def test_the_error_on_a_cycle_is_a_constant_over_the_time():
+    """On the circle of the Hopf normal form the exponents are 0 and -2 mu; what is left is the phase, at most c/T."""
+    system = {
+        "equations": {"x": "mu*x - 3*y - x*(x**2 + y**2)", "y": "3*x + mu*y - y*(x**2 + y**2)"},
+        "parameters": {"mu": 1},
+        "initial": {"x": 1.5, "y": 0},
+    }
+    errors = []
+    for stop in (100, 400):
+        found = measure("all", make_task(system, [0, stop]))
+        for place, truth in ((1, 0), (2, -2)):
+            assert abs(found[f"lyapunov_{place}"][0] - truth) <= found[f"lyapunov_{place}_se"][0] + 1e-12
+        errors.append(found["lyapunov_2_se"][0])
+    # The approach to the circle, which the halves see, counts once: its error falls as 1/T.
+    assert errors[0] / errors[1] == pytest.approx(4, rel=0.05)
+
+
 def test_the_largest_alone_agrees_with_the_spectrum():
     # Before rounding has parted the two runs: their errors of 1e-12 grow by exp(0.9 * 12) = 5e4.
     task = make_task("lorenz63", [0, 10], transient=2)

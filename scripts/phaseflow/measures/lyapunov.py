@@ -19,8 +19,14 @@ from phaseflow.engines import Array, Task, Trajectories
 from phaseflow.engines.taylor import BATCH, compile_batch
 from phaseflow.measures import Measure
 
-# Short enough for the slowest and the fastest exponent to stay apart in double precision.
+# The time between renormalisations to begin with. Over a long one the fastest exponents drown in rounding, so it is divided, a few
+# times at most, while the sum of all exponents misses the mean divergence by more than is allowed: absolute, and of the exponents.
 INTERVAL = 0.25
+_SHORTER = 4
+_MOST_TRIES = 4
+_TRACE, _ROUNDING = 1e-9, 1e-11
+# Careful: the integrator's tolerance is relative to the largest of state and tangents; a state may be large, and tangents shrink.
+_TIGHTER = 1e-2
 _BLOCKS = 20
 
 
@@ -32,15 +38,16 @@ def measure(which: str, task: Task, trajectories: Trajectories) -> Mapping[str, 
     flow = _Flow(field, task, count)
     rates = np.full((len(task.initial), count), np.nan)
     errors, divergence = np.full_like(rates, np.nan), np.full(len(rates), np.nan)
-    members = np.flatnonzero(trajectories.status == "ok")
-    for first in range(0, len(members), BATCH):
-        chosen = members[first : first + BATCH]
-        logs, mean = flow.run(task.initial[chosen], task.parameters[chosen])
-        divergence[chosen] = mean
-        for lane, member in enumerate(chosen):
-            # Careful: a sum over members at once would round as their number says; each has its own.
-            series = np.ascontiguousarray(logs[:, lane]) / flow.interval
-            rates[member], errors[member] = series.mean(axis=0), find_errors(series)
+    waiting = np.flatnonzero(trajectories.status == "ok")
+    for attempt in range(_MOST_TRIES):
+        flow.divide(INTERVAL / _SHORTER**attempt)
+        _measure_members(flow, task, waiting, rates, errors, divergence)
+        if count < dimension:
+            break
+        allowed = _TRACE + _ROUNDING * np.abs(rates[waiting]).sum(axis=1)
+        waiting = waiting[np.abs(rates[waiting].sum(axis=1) - divergence[waiting]) > allowed]
+        if not len(waiting):
+            break
     columns: dict[str, Array] = {}
     for place in range(count):
         columns[f"lyapunov_{place + 1}"] = rates[:, place]
@@ -51,8 +58,22 @@ def measure(which: str, task: Task, trajectories: Trajectories) -> Mapping[str, 
     return columns
 
 
+def _measure_members(flow: _Flow, task: Task, members: Any, rates: Array, errors: Array, divergence: Array) -> None:
+    """Fill in the rates, their errors and the mean divergence of some members."""
+    for first in range(0, len(members), BATCH):
+        chosen = members[first : first + BATCH]
+        logs, divergence[chosen] = flow.run(task.initial[chosen], task.parameters[chosen])
+        for lane, member in enumerate(chosen):
+            # Careful: a sum over members at once would round as their number says; each has its own.
+            series = np.ascontiguousarray(logs[:, lane]) / flow.interval
+            rates[member], errors[member] = series.mean(axis=0), find_errors(series)
+
+
 def find_errors(rates: Array) -> Array:
-    """Return standard errors of means over time: the larger of the blocks' scatter and half the difference of the halves.
+    """Return standard errors of means over time: the largest of three.
+
+    The scatter of the means of blocks; half the difference of the halves; and, for motion so regular that these two vanish,
+    c/T: how far the sum of the logarithms strays from the straight line, over the time.
 
     Parameters
     ----------
@@ -62,7 +83,8 @@ def find_errors(rates: Array) -> Array:
     blocks = np.stack([part.mean(axis=0) for part in np.array_split(rates, n_blocks)])
     scatter = blocks.std(axis=0, ddof=1) / np.sqrt(n_blocks) if n_blocks > 1 else np.full(rates.shape[1:], np.nan)
     first, second = (part.mean(axis=0) for part in np.array_split(rates, 2))
-    errors: Array = np.maximum(scatter, np.abs(first - second) / 2)
+    strays = np.ptp(np.cumsum(rates - rates.mean(axis=0), axis=0), axis=0) / len(rates)
+    errors: Array = np.maximum(np.maximum(scatter, np.abs(first - second) / 2), strays)
     return errors
 
 
@@ -84,12 +106,18 @@ class _Flow:
 
     def __init__(self, field: Field, task: Task, count: int) -> None:
         self.dimension, self.count, self.n_parameters = len(field.states), count, len(field.parameters)
-        span = float(task.times[-1] - task.times[0])
-        self.n_intervals = max(2, int(np.ceil(span / INTERVAL)))
-        self.interval = span / self.n_intervals
-        self.n_before = int(np.ceil(task.transient / INTERVAL))
+        self.span = float(task.times[-1] - task.times[0])
         self.start, self.transient = float(task.times[0]), task.transient
-        self.integrator = compile_batch(self._extend(field), self.n_parameters, task.solver.tolerance.value)
+        self.divide(INTERVAL)
+        self.integrator = compile_batch(
+            self._extend(field), self.n_parameters, max(_TIGHTER * task.solver.tolerance.value, np.finfo(float).eps)
+        )
+
+    def divide(self, interval: float) -> None:
+        """Set the time between renormalisations: at most an interval."""
+        self.n_intervals = max(2, int(np.ceil(self.span / interval)))
+        self.interval = self.span / self.n_intervals
+        self.n_before = int(np.ceil(self.transient / interval))
 
     def _extend(self, field: Field) -> list[tuple[Any, Any]]:
         """Return the equations of the state, of each tangent vector, and of the integral of the divergence."""
