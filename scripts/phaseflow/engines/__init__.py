@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -37,6 +37,7 @@ class Task:
     times : shape (n_times,), strictly increasing; times[0] is the start.
     transient : how long to integrate before times[0]; the initial state holds at times[0] - transient.
     seed, streams : what each member's random numbers derive from; streams has the shape (n_members,).
+    signs : shape (n_members,): -1 for a member whose Wiener processes are the mirror image of its stream's, else 1.
     events : what is located between the first and the last time.
     """
 
@@ -49,6 +50,13 @@ class Task:
     seed: int
     streams: UInt64
     events: tuple[Event, ...] = ()
+    signs: Array | None = None
+
+    def select(self, chosen: NDArray[np.intp]) -> Task:
+        """Return the task of some of the members."""
+        signs = None if self.signs is None else self.signs[chosen]
+        members = {"initial": self.initial[chosen], "parameters": self.parameters[chosen], "streams": self.streams[chosen]}
+        return replace(self, signs=signs, **members)
 
 
 class Occurrence(NamedTuple):
