@@ -48,7 +48,7 @@ def test_a_path_does_not_depend_on_how_many_stretches_follow():
 def test_streams_seeds_parts_and_levels_are_different_paths():
     base = walk([1.0], 0)
     others = [walk([1.0], 0, seed=5), walk([1.0], 0, part="transient"), walk([1.0], 0, STREAMS + np.uint64(50))]
-    others.append(np.array(list(BrownianPaths(4, STREAMS, None, 2, "samples").draw_apart(1))))
+    others.append(np.array(list(BrownianPaths(4, STREAMS, None, 2, "samples").draw_apart(1, 2))))
     assert not any(np.isin(other, base).any() for other in others)
     fine = np.abs(walk([1.0], 3) / np.sqrt(1 / 8))
     assert len(np.unique(fine)) == fine.size

@@ -28,21 +28,36 @@ class Horizon:
     ----------
     until : shape (n_members,): the last time compared before any state first differs by more than allowed; NaN without a claim.
     is_censored : shape (n_members,): good to the end, so the horizon may lie beyond.
+    step_error : shape (n_members,): the largest difference to a run with half the step, relative to each state's range.
     """
 
     until: Array
     is_censored: NDArray[np.bool_]
+    step_error: Array | None = None
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """A way to find horizons: it takes the task on its grid, the outcome there, and the difference allowed."""
+    """A way to find horizons: it takes the task on its grid, the outcome there, and the difference allowed.
+
+    Attributes
+    ----------
+    on_samples : the grid is that of the samples, which a Brownian path is drawn between.
+    """
 
     find: Callable[[Task, Trajectories, Engine, float], Horizon]
+    on_samples: bool = False
 
 
-def find_horizon(certificate: Certificate, task: Task, engine: Engine, allowed: float) -> Horizon:
-    """Find how long the members of a task are reliable, on a grid of times that does not depend on what is sampled."""
+def find_horizon(certificate: Certificate, task: Task, engine: Engine, allowed: float, outcome: Trajectories | None = None) -> Horizon:
+    """Find how long the members of a task are reliable, by default on a grid of times that does not depend on what is sampled.
+
+    Parameters
+    ----------
+    outcome : that of the task as it stands, where it is known.
+    """
+    if certificate.on_samples:
+        return certificate.find(task, outcome or engine.integrate(task), engine, allowed)
     grid = np.linspace(task.times[0], task.times[-1], _GRID)
     task = replace(task, times=grid, events=())
     return certificate.find(task, engine.integrate(task), engine, allowed)
@@ -58,10 +73,15 @@ def judge(main: Array, truth: Array, times: Array, allowed: float) -> tuple[floa
     """
     if not (np.isfinite(main).all() and np.isfinite(truth).all()):
         return np.nan, False
-    ranges = np.ptp(truth, axis=0)
-    scale = np.maximum(ranges, _FLOOR * ranges.max() if ranges.max() > 0 else 1.0)
-    has_left = (np.abs(main - truth) > allowed * scale).any(axis=1)
+    has_left = (np.abs(main - truth) > allowed * find_scale(truth)).any(axis=1)
     if not has_left.any():
         return float(times[-1]), True
     first = int(has_left.argmax())
     return float(times[max(first - 1, 0)]), False
+
+
+def find_scale(truth: Array) -> Array:
+    """Return what each state's errors are measured by: its range on the truth, of shape (n_times, dimension)."""
+    ranges = np.ptp(truth, axis=0)
+    scale: Array = np.maximum(ranges, _FLOOR * ranges.max() if ranges.max() > 0 else 1.0)
+    return scale

@@ -37,7 +37,8 @@ class BrownianPaths:
 
     def __init__(self, seed: int, streams: UInt64, signs: Array | None, n_processes: int, part: Part) -> None:
         self.shape = (n_processes, len(streams))
-        self._seed, self._streams, self._part = seed, streams.tolist(), part
+        self._seed, self._part = seed, part
+        self._streams, self._places = np.unique(streams, return_inverse=True)
         self._signs = np.ones(len(streams)) if signs is None else signs
 
     def walk(self, durations: Array, levels: int) -> Iterator[Array]:
@@ -55,28 +56,27 @@ class BrownianPaths:
         generators = [self._open(level) for level in range(levels + 1)]
         for first in range(0, len(durations), _HELD):
             lengths = durations[first : first + _HELD]
-            increments = np.sqrt(lengths)[:, None, None] * self._draw(generators[0], len(lengths))
+            increments = np.sqrt(lengths)[:, None, None] * self._draw(generators[0], len(lengths), self.shape[0])
             yield from self._refine(increments, lengths, generators[1:])
 
-    def draw_apart(self, n_stretches: int) -> Iterator[Array]:
+    def draw_apart(self, n_stretches: int, n_normals: int) -> Iterator[Array]:
         """Yield standard normals for each stretch, independent of every increment: what a law draws that knows no path."""
         generators = self._open(_APART)
         for first in range(0, n_stretches, _HELD):
-            yield from self._draw(generators, min(_HELD, n_stretches - first))
+            yield from self._draw(generators, min(_HELD, n_stretches - first), n_normals)
 
     def _open(self, level: int) -> list[np.random.Generator]:
-        """Return each member's generator of a level; branch 0 belongs to the perturbation of initial states."""
+        """Return each stream's generator of a level; branch 0 belongs to the perturbation of initial states."""
         branch = 1 + 2 * level + (self._part == "transient")
-        return [open_stream(self._seed, stream, branch) for stream in self._streams]
+        return [open_stream(self._seed, int(stream), branch) for stream in self._streams]
 
-    def _draw(self, generators: list[np.random.Generator], n_stretches: int) -> Array:
-        """Return standard normals of shape (n_stretches, n_processes, n_members), mirrored where the member is."""
-        n_processes, n_members = self.shape
-        normals = np.empty((n_members, n_stretches * n_processes))
-        for row, generator in zip(normals, generators, strict=True):
+    def _draw(self, generators: list[np.random.Generator], n_stretches: int, n_normals: int) -> Array:
+        """Return standard normals of shape (n_stretches, n_normals, n_members), mirrored where the member is."""
+        drawn = np.empty((len(generators), n_stretches * n_normals))
+        for row, generator in zip(drawn, generators, strict=True):
             generator.standard_normal(out=row)
-        normals *= self._signs[:, None]
-        return np.ascontiguousarray(normals.T).reshape(n_stretches, n_processes, n_members)
+        normals: Array = drawn.T[:, self._places] * self._signs
+        return normals.reshape(n_stretches, n_normals, len(self._places))
 
     def _refine(self, increments: Array, lengths: Array, levels: list[list[np.random.Generator]]) -> Iterator[Array]:
         """Halve stretches as often as there are levels, a few at a time and in the order of time."""
@@ -86,6 +86,6 @@ class BrownianPaths:
         for first in range(0, len(lengths), _HELD):
             whole, length = increments[first : first + _HELD], lengths[first : first + _HELD]
             halves = np.empty((2 * len(whole), *self.shape))
-            halves[0::2] = whole / 2 + (np.sqrt(length) / 2)[:, None, None] * self._draw(levels[0], len(whole))
+            halves[0::2] = whole / 2 + (np.sqrt(length) / 2)[:, None, None] * self._draw(levels[0], len(whole), self.shape[0])
             halves[1::2] = whole - halves[0::2]
             yield from self._refine(halves, np.repeat(length / 2, 2), levels[1:])

@@ -55,8 +55,8 @@ class Task:
     def select(self, chosen: NDArray[np.intp]) -> Task:
         """Return the task of some of the members."""
         signs = None if self.signs is None else self.signs[chosen]
-        members = {"initial": self.initial[chosen], "parameters": self.parameters[chosen], "streams": self.streams[chosen]}
-        return replace(self, signs=signs, **members)
+        initial, parameters = self.initial[chosen], self.parameters[chosen]
+        return replace(self, initial=initial, parameters=parameters, streams=self.streams[chosen], signs=signs)
 
 
 class Occurrence(NamedTuple):
@@ -86,6 +86,10 @@ class Trajectories:
     status_time: Array
     steps: NDArray[np.int64]
     occurrences: list[Occurrence] = field(default_factory=list)
+
+    def select(self, chosen: NDArray[np.intp]) -> Trajectories:
+        """Return the outcome of some of the members, without occurrences."""
+        return Trajectories(self.samples[chosen], self.status[chosen], self.status_time[chosen], self.steps[chosen])
 
     def fill(self, chosen: NDArray[np.intp], part: Trajectories) -> None:
         """Take over the outcome of some of the members."""
