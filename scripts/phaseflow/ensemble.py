@@ -17,8 +17,8 @@ from phaseflow.measures import Column, Measure, Measured, Orbit
 from phaseflow.plugins import load_plugin
 from phaseflow.seeds import open_stream
 from phaseflow.settings.block import Block
-from phaseflow.settings.methods import choose_engine
-from phaseflow.settings.scenarios import Scenario
+from phaseflow.settings.methods import Solver, choose_engine
+from phaseflow.settings.scenarios import SOLVER_AXES, Scenario
 from phaseflow.sweeps import Int64, Members
 from phaseflow.tables import make_event_schema, make_orbit_schema, make_trajectory_schema, open_parquet, write_parquet
 
@@ -99,33 +99,49 @@ class _Runner:
             yield places[first : first + size]
 
     def run(self, places: Int64) -> tuple[Task, Trajectories, Horizon, _Results]:
-        """Integrate and measure members; members that differ in the solver's tolerance are integrated apart."""
+        """Integrate and measure members; members that differ in a number of the solver are integrated apart."""
         scenario = self.scenario
         initial, parameters = self._perturb(places), self._find_parameters(places)
         streams, transient = self.members.streams[places], scenario.time.transient.value
-        task = Task(self.system, initial, parameters, self.times, transient, scenario.solver, self.seed, streams, self.events)
-        tolerances = self._find_column("solver.tolerance", scenario.solver.tolerance.value, places)
+        options = (transient, scenario.solver, self.seed, streams, self.events, self._find_signs(places))
+        task = Task(self.system, initial, parameters, self.times, *options)
         outcome = start_trajectories(task)
-        horizon = Horizon(np.full(len(places), np.nan), np.zeros(len(places), dtype=bool))
+        unknown = np.full(len(places), np.nan)
+        step_error = unknown.copy() if scenario.certify.method == "refine" else None
+        horizon = Horizon(unknown, np.zeros(len(places), dtype=bool), step_error)
         results = _Results(len(places))
-        for tolerance in np.unique(tolerances):
-            chosen = np.flatnonzero(tolerances == tolerance)
-            solver = scenario.solver.with_tolerance(float(tolerance))
-            part = replace(task, initial=initial[chosen], parameters=parameters[chosen], streams=streams[chosen], solver=solver)
+        for solver, chosen in self._split_by_solver(places):
+            part = replace(task.select(chosen), solver=solver)
             found = self.engine.integrate(part)
             outcome.fill(chosen, found)
-            self._certify(part, horizon, chosen)
+            self._certify(part, found, horizon, chosen)
             for name, measure in self.measures.items():
                 results.fill(chosen, measure.measure(self.asked[name], part, found))
         return task, outcome, horizon, results
 
-    def _certify(self, task: Task, horizon: Horizon, chosen: NDArray[np.intp]) -> None:
+    def _split_by_solver(self, places: Int64) -> Iterator[tuple[Solver, NDArray[np.intp]]]:
+        """Yield each solver that the sweep makes, with the members that it integrates."""
+        swept = sorted(SOLVER_AXES & self.members.columns.keys())
+        table = np.array([self.members.columns[name][places] for name in swept]).reshape(len(swept), len(places))
+        rows, row_of = np.unique(table, axis=1, return_inverse=True) if swept else (np.empty((0, 1)), np.zeros(len(places)))
+        for number, row in enumerate(rows.T.tolist()):
+            values = {name.removeprefix("solver."): value for name, value in zip(swept, row, strict=True)}
+            yield self.scenario.solver.with_values(values), np.flatnonzero(np.ravel(row_of) == number)
+
+    def _find_signs(self, places: Int64) -> Array:
+        """Return -1 for the second of each antithetic pair, else 1."""
+        is_paired = bool(self.scenario.solver.antithetic)
+        return np.where(self.members.columns["replicate"][places] % 2, -1.0, 1.0) if is_paired else np.ones(len(places))
+
+    def _certify(self, task: Task, outcome: Trajectories, horizon: Horizon, chosen: NDArray[np.intp]) -> None:
         """Find how long members are reliable, where that is asked for."""
         stated = self.scenario.certify
         if stated.method is None or stated.method == "none":
             return
-        found = find_horizon(load_plugin("certificates", stated.method), task, self.engine, stated.tolerance.value)
+        found = find_horizon(load_plugin("certificates", stated.method), task, self.engine, stated.tolerance.value, outcome)
         horizon.until[chosen], horizon.is_censored[chosen] = found.until, found.is_censored
+        if horizon.step_error is not None and found.step_error is not None:
+            horizon.step_error[chosen] = found.step_error
 
     def _find_column(self, name: str, value: float, places: Int64) -> Array:
         column = self.members.columns.get(name)
@@ -161,9 +177,10 @@ class _Runner:
             "reliable_method": np.full(n, self.scenario.certify.method),
             "reliable_censored": pa.array(horizon.is_censored, mask=np.isnan(horizon.until)),
         }
+        evidence = {} if horizon.step_error is None else {"step_error": horizon.step_error}
         columns |= {
             name: pa.array(values, pa.string() if values.dtype == object else pa.float64(), from_pandas=True)
-            for name, values in (outcome.details | results.columns).items()
+            for name, values in (outcome.details | results.columns | evidence).items()
         }
         return pa.table({name: pa.array(column) if isinstance(column, np.ndarray) else column for name, column in columns.items()})
 

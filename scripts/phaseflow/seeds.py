@@ -60,6 +60,12 @@ def hash_values(name: str, values: NDArray[Any]) -> UInt64:
     return mix(mix(words) ^ hash_text(name))
 
 
-def open_stream(seed: int, stream: int) -> np.random.Generator:
-    """Return the random generator of one member: a Philox counter keyed by the run's seed and the member."""
-    return np.random.Generator(np.random.Philox(key=np.array([seed, stream], dtype=np.uint64)))
+def open_stream(seed: int, stream: int, branch: int = 0) -> np.random.Generator:
+    """Return a random generator of one member: a Philox counter keyed by the run's seed and the member.
+
+    Parameters
+    ----------
+    branch : which of the member's generators; they are independent, for they count in the highest of the counter's four words.
+    """
+    counter = np.array([0, 0, 0, branch], dtype=np.uint64)
+    return np.random.Generator(np.random.Philox(counter=counter, key=np.array([seed, stream], dtype=np.uint64)))

@@ -37,11 +37,13 @@ class Identity:
     values : every value that a member has, as it is where it is not swept.
     aside : names of swept values that say how to compute, not what (a tolerance, an algorithm): members
         that differ in these alone have different ids and the same random stream, so that they can be compared.
+    paired : names of counted values of which 2k and 2k + 1 share the random stream of k.
     """
 
     definition: str
     values: Mapping[str, float | int | str]
     aside: frozenset[str] = frozenset()
+    paired: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -121,20 +123,23 @@ def _hash_grid(identity: Identity, axes: Sequence[Axis]) -> tuple[UInt64, Int64]
     swept = {axis.name for axis in axes}
     for name, value in sorted(identity.values.items()):
         if name not in swept:
-            fixed = hash_values(name, np.array([value]))
-            if name in identity.aside:
-                how = how + fixed
-            else:
-                what = what + fixed
+            of_what, of_how = _hash_apart(identity, name, np.array([value]))
+            what, how = what + of_what, how + of_how
     for axis in axes:
-        hashes = hash_values(axis.name, axis.values)
-        zeros = np.zeros_like(hashes)
-        is_aside = axis.name in identity.aside
-        what = np.add.outer(what, zeros if is_aside else hashes).ravel()
-        how = np.add.outer(how, hashes if is_aside else zeros).ravel()
+        of_what, of_how = _hash_apart(identity, axis.name, axis.values)
+        what, how = np.add.outer(what, of_what).ravel(), np.add.outer(how, of_how).ravel()
     streams = mix(what)
-    combined = mix(streams + how) if identity.aside else streams
+    combined = mix(streams + how) if identity.aside or identity.paired else streams
     return streams, (combined >> np.uint64(1)).astype(np.int64)
+
+
+def _hash_apart(identity: Identity, name: str, values: NDArray[Any]) -> tuple[UInt64, UInt64]:
+    """Return what values add to the hash of the random stream, and what they add to that of the id alone."""
+    if name in identity.paired:
+        return hash_values(name, values // 2), hash_values(name, values % 2)
+    hashes = hash_values(name, values)
+    zeros = np.zeros_like(hashes)
+    return (zeros, hashes) if name in identity.aside else (hashes, zeros)
 
 
 def _spread_values(identity: Identity, axes: Sequence[Axis], names: Sequence[str]) -> dict[str, NDArray[Any]]:

@@ -84,10 +84,10 @@ def test_a_reference_uses_irrational_constants_and_literals_exactly():
     truth = 0.05 + (1 / 3 - 0.05) * np.cos(np.sqrt(2) * times)
     main = engine.integrate(task)
     assert np.abs(main.samples[0, :, 0] - truth).max() < 1e-10
-    horizon = reference(task, engine, 1e-9)
+    horizon = reference(task, main, engine, 1e-9)
     assert horizon.is_censored[0]
     # The double run errs by about 1e-13 by t = 100, so a reference with exact constants sees it leave at 1e-15.
-    assert not reference(task, engine, 1e-15).is_censored[0]
+    assert not reference(task, main, engine, 1e-15).is_censored[0]
 
 
 def test_a_member_that_failed_has_no_claim_and_harms_no_other():

@@ -18,6 +18,11 @@ from tests.contracts.small import CONFIG
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAJECTORY = "simulate: {a: {system: lorenz63, time: {stop: 1}%s}}"
+STOCK = "simulate: {a: {system: geometric_brownian_motion, time: {stop: 1}%s}}"
+CURL = (
+    "systems: {c: {equations: {x: '0', y: '0'}, noise: {x: {V: '1'}, y: {W: x}}, initial: {x: 0, y: 0}}}\n"
+    "simulate: {a: {system: c, time: {stop: 1}, solver: {method: %s}}}"
+)
 
 CLOCK = "systems: {s: {equations: {%s: t}, initial: {kind: 1}}}\nsimulate: {a: {system: s, time: {stop: 1}, measure: {%s}}}"
 
@@ -89,7 +94,18 @@ MISTAKES = {
     TRAJECTORY % ", measure: {periodic_orbit: {}}": "simulate.a.measure.periodic_orbit.period: this key is wanted and is not there",
     CLOCK % ("kind", "fixed_points: true"): "simulate.a.measure.fixed_points: a system that depends on t has no fixed points",
     CLOCK % ("kind", "periodic_orbit: {period: 1}"): "'kind' is a column of orbits.parquet: give the state another name",
-    TRAJECTORY % ", solver: {method: milstein}": "'milstein' is not built yet",
+    TRAJECTORY % ", solver: {method: milstein}": "has no noise and needs a deterministic method",
+    TRAJECTORY % ", solver: {antithetic: true}, ensemble: {members: 2}": "'taylor' has no random paths that could be mirrored",
+    TRAJECTORY % ", certify: refine": "'taylor' has none that could be halved",
+    TRAJECTORY % ", sweep: {solver.step: [0.1]}": "'solver.step' cannot be swept",
+    STOCK % ", solver: {antithetic: true}, ensemble: {members: 3}": "ensemble.members: 3 must be even",
+    STOCK % ", solver: {antithetic: true}": "ensemble.members: 1 must be even",
+    STOCK % ", solver: {step: 0.1}": "solver.step: the method exact, the default for this system, takes no steps",
+    STOCK % ", certify: refine": "'exact' has none that could be halved",
+    STOCK % ", sweep: {solver.step: [0.1]}": "'solver.step' cannot be swept",
+    STOCK % ", solver: {method: milstein}, sweep: {solver.tolerance: [0.1]}": "'solver.tolerance' cannot be swept",
+    CURL % "milstein": "'milstein' needs noise that commutes, and this does not (L^V b^W is not L^W b^V in the equation of y)",
+    CURL % "exact": "'exact' cannot be used: the law has a closed form where",
     TRAJECTORY % ", solver: {method: Radau}, certify: reference": "a certificate needs the method taylor, not 'Radau'",
     TRAJECTORY % ", solver: {tolerance: 1e-14}, certify: estimate": "an estimate needs a solver.tolerance of 1e-13 or more",
     TRAJECTORY % ", solver: {method: euler_maruyama}": "has no noise and needs a deterministic method",

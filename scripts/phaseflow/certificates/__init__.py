@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from phaseflow.engines import Array, Engine, Task
+from phaseflow.engines import Array, Engine, Task, Trajectories
 
 # Where trajectories are compared, whatever is sampled.
 _GRID = 1001
@@ -28,23 +28,40 @@ class Horizon:
     ----------
     until : shape (n_members,): the last time compared before any state first differs by more than allowed; NaN without a claim.
     is_censored : shape (n_members,): good to the end, so the horizon may lie beyond.
+    step_error : shape (n_members,): the largest difference to a run with half the step, relative to each state's range.
     """
 
     until: Array
     is_censored: NDArray[np.bool_]
+    step_error: Array | None = None
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """A way to find horizons: it takes the task on its grid, the engine to be judged, and the difference allowed."""
+    """A way to find horizons: it takes the task on its grid, the outcome there, and the difference allowed.
 
-    find: Callable[[Task, Engine, float], Horizon]
+    Attributes
+    ----------
+    on_samples : the grid is that of the samples, which a Brownian path is drawn between.
+    """
+
+    find: Callable[[Task, Trajectories, Engine, float], Horizon]
+    on_samples: bool = False
 
 
-def find_horizon(certificate: Certificate, task: Task, engine: Engine, allowed: float) -> Horizon:
-    """Find how long the members of a task are reliable, on a grid of times that does not depend on what is sampled."""
+def find_horizon(certificate: Certificate, task: Task, engine: Engine, allowed: float, outcome: Trajectories | None = None) -> Horizon:
+    """Find how long the members of a task are reliable, by default on a grid of times that does not depend on what is sampled.
+
+    Parameters
+    ----------
+    outcome : that of the task as it stands, where it is known.
+    """
+    # A run in automatic precision was compared with another at its own times.
+    if certificate.on_samples or task.solver.precision == "auto":
+        return certificate.find(task, outcome or engine.integrate(task), engine, allowed)
     grid = np.linspace(task.times[0], task.times[-1], _GRID)
-    return certificate.find(replace(task, times=grid, events=()), engine, allowed)
+    task = replace(task, times=grid, events=())
+    return certificate.find(task, engine.integrate(task), engine, allowed)
 
 
 def find_scale(truth: Array) -> Array:

@@ -14,15 +14,14 @@ from fractions import Fraction
 import numpy as np
 
 from phaseflow.certificates import Certificate, Horizon, judge
-from phaseflow.engines import Array, Engine, Task
+from phaseflow.engines import Array, Engine, Task, Trajectories
 from phaseflow.expressions.quantity import Quantity
 
 SECOND_TOLERANCE = 1e-15
 
 
-def find(task: Task, engine: Engine, allowed: float) -> Horizon:
+def find(task: Task, main: Trajectories, engine: Engine, allowed: float) -> Horizon:
     """Find horizons by a second run."""
-    main = engine.integrate(task)
     second = engine.integrate(
         replace(
             task,

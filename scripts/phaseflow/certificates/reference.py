@@ -11,7 +11,7 @@ import numpy as np
 
 from phaseflow.certificates import Certificate, Horizon, find_scale, judge
 from phaseflow.dynamics.precise import MOST_BITS, PreciseSolver
-from phaseflow.engines import Array, Engine, Task
+from phaseflow.engines import Array, Engine, Task, Trajectories
 from phaseflow.settings.methods import DOUBLE_BITS, QUADRUPLE_BITS, count_bits
 
 _AGREEMENT = 1e-3
@@ -19,12 +19,11 @@ _AGREEMENT = 1e-3
 _FAR = 10.0
 
 
-def find(task: Task, engine: Engine, allowed: float) -> Horizon:
+def find(task: Task, main: Trajectories, _engine: Engine, allowed: float) -> Horizon:
     """Find horizons by runs in higher precision, member by member.
 
     A run whose precision was raised until every digit kept agreed needs no other reference.
     """
-    main = engine.integrate(task)
     is_ok = main.status == "ok"
     if task.solver.precision == "auto":
         return Horizon(np.where(is_ok, task.times[-1], np.nan), is_ok)

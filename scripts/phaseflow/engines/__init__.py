@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -37,6 +37,7 @@ class Task:
     times : shape (n_times,), strictly increasing; times[0] is the start.
     transient : how long to integrate before times[0]; the initial state holds at times[0] - transient.
     seed, streams : what each member's random numbers derive from; streams has the shape (n_members,).
+    signs : shape (n_members,): -1 for a member whose Wiener processes are the mirror image of its stream's, else 1.
     events : what is located between the first and the last time.
     """
 
@@ -49,6 +50,13 @@ class Task:
     seed: int
     streams: UInt64
     events: tuple[Event, ...] = ()
+    signs: Array | None = None
+
+    def select(self, chosen: NDArray[np.intp]) -> Task:
+        """Return the task of some of the members."""
+        signs = None if self.signs is None else self.signs[chosen]
+        initial, parameters = self.initial[chosen], self.parameters[chosen]
+        return replace(self, initial=initial, parameters=parameters, streams=self.streams[chosen], signs=signs)
 
 
 class Occurrence(NamedTuple):
@@ -83,6 +91,19 @@ class Trajectories:
     engine: NDArray[np.str_]
     details: dict[str, Array] = field(default_factory=dict)
     occurrences: list[Occurrence] = field(default_factory=list)
+
+    def select(self, chosen: NDArray[np.intp]) -> Trajectories:
+        """Return the outcome of some of the members, without occurrences."""
+        return replace(
+            self,
+            samples=self.samples[chosen],
+            status=self.status[chosen],
+            status_time=self.status_time[chosen],
+            steps=self.steps[chosen],
+            engine=self.engine[chosen],
+            details={name: values[chosen] for name, values in self.details.items()},
+            occurrences=[],
+        )
 
     def fill(self, chosen: NDArray[np.intp], part: Trajectories) -> None:
         """Take over the outcome of some of the members."""

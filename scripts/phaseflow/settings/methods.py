@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -17,11 +18,13 @@ from phaseflow.settings.systems import System, check_known
 ENGINES = {
     "taylor": "taylor",
     **dict.fromkeys(("LSODA", "Radau", "BDF", "DOP853", "RK45"), "scipy_ivp"),
-    "euler_maruyama": "euler_maruyama",
+    **{method: method for method in ("euler_maruyama", "milstein", "exact")},
 }
 # The columns of orbits.parquet beside those of the states and of the eigenvalues.
 ORBIT_COLUMNS = frozenset({"kind", "number", "period", "residual", "stability", "unit_error"})
-STOCHASTIC = frozenset({"euler_maruyama", "milstein"})
+STOCHASTIC = frozenset({"euler_maruyama", "milstein", "exact"})
+# Methods that take steps of one length, which solver.step says.
+STEPPED = frozenset({"euler_maruyama", "milstein"})
 # The bits of a significand.
 DOUBLE_BITS = 53
 QUADRUPLE_BITS = 113
@@ -32,10 +35,11 @@ Precision = Literal["double", "quadruple", "auto"]
 class Solver(Settings):
     """The method of integration and its accuracy."""
 
-    method: Literal["taylor", "LSODA", "Radau", "BDF", "DOP853", "RK45", "euler_maruyama", "milstein"] | None = Field(
+    method: Literal["taylor", "LSODA", "Radau", "BDF", "DOP853", "RK45", "euler_maruyama", "milstein", "exact"] | None = Field(
         None,
         description="taylor (the default): Taylor's method in batches; LSODA, Radau, BDF: for stiff systems, by scipy, as DOP853 and RK45; "
-        "euler_maruyama: the default where there is noise",
+        "where there is noise, exact: from the exact law, the default where that has a closed form; euler_maruyama: the default else; "
+        "milstein: of strong order 1, for noise that commutes",
     )
     tolerance: Annotated[Real, AfterValidator(positive)] = Field(
         Quantity.parse("1e-12"), description="the error allowed in one step, relative to the state"
@@ -50,9 +54,13 @@ class Solver(Settings):
         Quantity.parse("1e-14"), description="the absolute error allowed in one step, for scipy's methods; stiff problems need it small"
     )
     step: Annotated[Real, AfterValidator(positive)] | None = Field(
-        None, description="the longest step of a stochastic method (default: a tenth of the time between samples)"
+        None,
+        description="the longest step of euler_maruyama and milstein (default: a tenth of the time between samples); "
+        "the time between samples is halved until its parts are no longer, so every step sees the same Brownian path",
     )
-    antithetic: Annotated[bool | None, PLANNED] = Field(None, description="pair each stochastic path with its mirror image")
+    antithetic: bool | None = Field(
+        None, description="members come in pairs, the second driven by the mirror image of the first one's Wiener processes"
+    )
 
     def find_tolerance(self) -> Quantity:
         """Return the tolerance; beyond double precision it follows from the digits, which for auto are those of a double."""
@@ -63,7 +71,11 @@ class Solver(Settings):
 
     def with_tolerance(self, tolerance: float) -> Solver:
         """Return the solver with another tolerance."""
-        return self.model_copy(update={"tolerance": Quantity.parse(tolerance)})
+        return self.with_values({"tolerance": tolerance})
+
+    def with_values(self, values: Mapping[str, float]) -> Solver:
+        """Return the solver with other numbers."""
+        return self.model_copy(update={name: Quantity.parse(value) for name, value in values.items()})
 
 
 def choose_engine(solver: Solver) -> str:
@@ -138,11 +150,12 @@ class Measure(Settings):
 class Certify(Settings):
     """How far in time a trajectory is shown to be the solution."""
 
-    method: Literal["none", "reference", "estimate"] | None = Field(
+    method: Literal["none", "reference", "estimate", "refine"] | None = Field(
         None,
         description="none: no claim is made; reference: against runs in higher precision with exact constants; "
-        "estimate: against a second run at a tolerance of 1e-15. Default: where Taylor's method keeps trajectories, "
-        "reference for up to 100 members and estimate for more; else none",
+        "estimate: against a second run at a tolerance of 1e-15; refine: against the same Brownian paths with half the step. Default: "
+        "where trajectories are kept, reference for up to 100 members of Taylor's method and estimate for more, refine for up to 1,000 "
+        "paths of a stochastic method with steps; else none",
     )
     tolerance: Annotated[Real, AfterValidator(positive)] = Field(
         Quantity.parse("1e-3"), description="the difference allowed, relative to each state's range"

@@ -11,17 +11,22 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from phaseflow.errors import KeyPath, Mistake, suggest
 from phaseflow.expressions.quantity import Quantity
 from phaseflow.settings.base import Count, Name, Real, Settings, not_negative, positive
-from phaseflow.settings.methods import ENGINES, STOCHASTIC, Certify, Measure, Solver, choose_engine, read_certify
+from phaseflow.settings.diffusions import explain_no_commutation, find_closed_form, has_closed_form
+from phaseflow.settings.methods import STEPPED, STOCHASTIC, Certify, Measure, Solver, choose_engine, read_certify
 from phaseflow.settings.sweeps import Sweep, check_axis, check_size, count_values, expand_axis
 from phaseflow.settings.systems import System, check_known
 from phaseflow.sweeps import Axis, Identity, Members, plan_members
 
-SOLVER_AXES = frozenset({"solver.tolerance"})
+# Swept numbers of the solver: they say how to compute, so they enter a member's id and not its random stream.
+SOLVER_AXES = frozenset({"solver.tolerance", "solver.step"})
 _CHUNK_ROWS = 2_000_000
 _LARGEST_CHUNK = 5_000
 _MEASURED_CHUNK = 200
 _REFERENCED_CHUNK = 25
 _MOST_REFERENCED = 100
+_MOST_REFINED = 1_000
+# How many steps there are between two samples, at least, where the config does not say.
+_STEPS = 10
 # The tolerance of an estimate's second run is 1e-15.
 _LEAST_ESTIMATED = 1e-13
 _ZERO = Quantity.parse(0)
@@ -59,7 +64,9 @@ class Scenario(Settings):
     ensemble: Ensemble | None = Field(None, description="several members that differ by chance")
     solver: Solver = Field(Solver(), description="the method of integration")
     sweep: Sweep | None = Field(
-        None, description="values of parameters, of `initial.<state>` or of `solver.tolerance`: axes multiply, a list of sweeps adds up"
+        None,
+        description="values of parameters, of `initial.<state>`, of `solver.tolerance` or of `solver.step`: axes multiply, "
+        "a list of sweeps adds up",
     )
     measure: Measure | None = Field(None, description="what is measured along each trajectory")
     keep: Literal["trajectories", "none"] | None = Field(
@@ -99,21 +106,28 @@ class Scenario(Settings):
         initial = {state: self.initial.get(state, system.initial[state]) for state in system.equations}
         parameters = {name: self.parameters.get(name, value) for name, value in sorted(system.parameters.items())}
         stated = system.model_copy(update={"parameters": parameters, "initial": initial, "description": None, "source": None})
-        method = self.solver.method or ("euler_maruyama" if system.noise else "taylor")
-        solver = self.solver.model_copy(update={"method": method, "tolerance": self.solver.find_tolerance()})
+        method = self.solver.method or _choose_method(system)
+        step, tolerance = self.solver.step or self._choose_step(method), self.solver.find_tolerance()
+        solver = self.solver.model_copy(update={"method": method, "step": step, "tolerance": tolerance})
         keep: Literal["trajectories", "none"] = "trajectories" if self.keeps_trajectories else "none"
         certify = self.certify.model_copy(update={"method": self.certify.method or self._choose_certificate(method, keep)})
         stated_here = {"system": stated, "parameters": {}, "initial": {}, "solver": solver, "keep": keep, "certify": certify}
         resolved = self.model_copy(update=stated_here)
         return resolved.model_copy(update={"chunk": self.chunk or resolved._size_chunk(len(initial))})
 
-    def _choose_certificate(self, method: str, keep: str) -> Literal["none", "reference", "estimate"]:
-        if method != "taylor" or keep == "none":
+    def _choose_step(self, method: str) -> Quantity | None:
+        gaps = (self.time.samples or 2) - 1
+        return Quantity.parse((self.time.stop.value - self.time.start.value) / gaps / _STEPS) if method in STEPPED else None
+
+    def _choose_certificate(self, method: str, keep: str) -> Literal["none", "reference", "estimate", "refine"]:
+        if method not in {"taylor", *STEPPED} or keep == "none":
             return "none"
         if self.solver.precision != "double":
             return "reference"
         blocks = [math.prod(count_values(values, "number") for values in block.values()) for block in self.sweep or [{}]]
         n_members = sum(blocks) * (self.ensemble.members if self.ensemble else 1)
+        if method in STEPPED:
+            return "refine" if n_members <= _MOST_REFINED else "none"
         is_small = n_members <= _MOST_REFERENCED or self._find_least_tolerance() < _LEAST_ESTIMATED
         return "reference" if is_small else "estimate"
 
@@ -128,7 +142,8 @@ class Scenario(Settings):
         columns += [f"{s}_{kind}{end}" for s in measure.extrema or [] for kind in ("max", "min") for end in ("", "_count")]
         columns += ["fixed_points", "fixed_points_stable", "fixed_points_singular"] if measure.fixed_points else []
         orbit = ["period", "residual", "unit_error", "multiplier", "status"] if measure.periodic_orbit else []
-        return columns + [f"orbit_{name}" for name in orbit]
+        columns += [f"orbit_{name}" for name in orbit]
+        return columns + (["step_error"] if self.certify.method == "refine" else [])
 
     def list_plugins(self) -> list[tuple[str, str]]:
         """Return the plugins that compute a resolved scenario, each by folder and name."""
@@ -168,8 +183,8 @@ class Scenario(Settings):
         values |= {f"initial.{state}": quantity.value for state, quantity in system.initial.items()}
         values["replicate"] = 0
         aside = SOLVER_AXES & {name for block in self.sweep or [] for name in block}
-        values |= dict.fromkeys(aside, self.solver.tolerance.value)
-        return Identity(system.define(), values, frozenset(aside))
+        values |= {name: getattr(self.solver, name.removeprefix("solver.")).value for name in aside}
+        return Identity(system.define(), values, frozenset(aside), frozenset({"replicate"} if self.solver.antithetic else ()))
 
     def expand_blocks(self) -> list[list[Axis]]:
         """Return the axes of each block of the sweep, with the ensemble's replicates as the fastest."""
@@ -200,7 +215,13 @@ class Scenario(Settings):
         if self.ensemble is not None:
             mistakes += check_known((*path, "ensemble", "perturb"), dict(self.ensemble.perturb), states, "state")
         mistakes += self._check_method(path, system)
-        return mistakes + self._check_sweep((*path, "sweep"), parameters | {f"initial.{state}" for state in states} | SOLVER_AXES)
+        allowed = parameters | {f"initial.{state}" for state in states} | self._list_solver_axes(system)
+        return mistakes + self._check_sweep((*path, "sweep"), allowed)
+
+    def _list_solver_axes(self, system: System) -> set[str]:
+        """Return the numbers of the solver that the method has."""
+        method = self.solver.method or _choose_method(system)
+        return {"solver.step"} if method in STEPPED else set() if method in STOCHASTIC else {"solver.tolerance"}
 
     def _check_span(self, path: KeyPath) -> list[Mistake]:
         mistakes = []
@@ -216,21 +237,17 @@ class Scenario(Settings):
 
     def _check_method(self, path: KeyPath, system: System) -> list[Mistake]:
         """Check that the method and the measures suit the system."""
-        method = self.solver.method or ("euler_maruyama" if system.noise else "taylor")
+        method = self.solver.method or _choose_method(system)
         here = (*path, "solver", "method")
-        if method not in ENGINES:
-            return [Mistake(here, f"{method!r} is not built yet (built so far: {', '.join(ENGINES)})")]
         mistakes = self._check_precision((*path, "solver"), method)
+        mistakes += self._check_stochastic((*path, "solver"), method, system) if system.noise else []
         if (method in STOCHASTIC) != bool(system.noise):
             kind = "has noise and needs a stochastic method" if system.noise else "has no noise and needs a deterministic method"
             mistakes.append(Mistake(here, f"{method!r} does not suit the system, which {kind}"))
         if self.measure is not None and method != "taylor" and self.measure.asked:
             mistakes.append(Mistake((*path, "measure"), f"measures need the method taylor, not {method!r}"))
-        if self.certify.method not in (None, "none") and method != "taylor":
-            mistakes.append(Mistake((*path, "certify"), f"a certificate needs the method taylor, not {method!r}"))
-        if self.certify.method == "estimate" and self._find_least_tolerance() < _LEAST_ESTIMATED:
-            text = f"an estimate needs a solver.tolerance of {_LEAST_ESTIMATED:g} or more, so that its second run is better: use reference"
-            mistakes.append(Mistake((*path, "certify"), text))
+        mistakes += self._check_certificate(path, method)
+        mistakes += self._check_pairs(path, method)
         return mistakes + (self.measure.check((*path, "measure"), system) if self.measure else [])
 
     def _check_precision(self, path: KeyPath, method: str) -> list[Mistake]:
@@ -246,6 +263,45 @@ class Scenario(Settings):
             "an estimate compares with a run in double precision: use reference": self.certify.method == "estimate",
         }
         return [Mistake(here, text) for text, is_wrong in checks.items() if is_wrong]
+
+    def _check_stochastic(self, path: KeyPath, method: str, system: System) -> list[Mistake]:
+        """Check what a stochastic method wants of the noise."""
+        mistakes = []
+        if method == "milstein" and (reason := explain_no_commutation(system)):
+            text = f"'milstein' needs noise that commutes, and this does not ({reason}): use euler_maruyama"
+            mistakes.append(Mistake((*path, "method"), text))
+        if self.solver.method == "exact":
+            try:
+                find_closed_form(system)
+            except ValueError as error:
+                mistakes.append(Mistake((*path, "method"), f"'exact' cannot be used: {error}"))
+        if method == "exact" and self.solver.step is not None:
+            chosen = "" if self.solver.method else ", the default for this system"
+            text = f"the method exact{chosen}, takes no steps: leave it out, or use euler_maruyama or milstein"
+            mistakes.append(Mistake((*path, "step"), text))
+        return mistakes
+
+    def _check_certificate(self, path: KeyPath, method: str) -> list[Mistake]:
+        here, certificate = (*path, "certify"), self.certify.method
+        if certificate == "refine":
+            text = f"refine halves the step of a stochastic method; {method!r} has none that could be halved"
+            return [] if method in STEPPED else [Mistake(here, text)]
+        if certificate not in (None, "none") and method != "taylor":
+            return [Mistake(here, f"a certificate needs the method taylor, not {method!r}")]
+        if certificate == "estimate" and self._find_least_tolerance() < _LEAST_ESTIMATED:
+            text = f"an estimate needs a solver.tolerance of {_LEAST_ESTIMATED:g} or more, so that its second run is better: use reference"
+            return [Mistake(here, text)]
+        return []
+
+    def _check_pairs(self, path: KeyPath, method: str) -> list[Mistake]:
+        """Check that antithetic members come in pairs."""
+        if not self.solver.antithetic:
+            return []
+        if method not in STOCHASTIC:
+            return [Mistake((*path, "solver", "antithetic"), f"{method!r} has no random paths that could be mirrored")]
+        members = self.ensemble.members if self.ensemble else 1
+        text = f"{members} must be even: antithetic members come in pairs"
+        return [Mistake((*path, "ensemble", "members"), text)] if members % 2 else []
 
     def _find_least_tolerance(self) -> float:
         swept = [values for block in self.sweep or [] for name, values in block.items() if name == "solver.tolerance"]
@@ -264,3 +320,10 @@ class Scenario(Settings):
                     mistakes += check_axis(here, values, "number")
             mistakes += check_size(path, [*(count_values(values, "number") for values in block.values()), replicates])
         return mistakes
+
+
+def _choose_method(system: System) -> str:
+    """Return the default method: for noise the exact one where there is one."""
+    if not system.noise:
+        return "taylor"
+    return "exact" if has_closed_form(system) else "euler_maruyama"
