@@ -90,13 +90,12 @@ class _Checker:
     def check(self) -> Config:
         self.mistakes += self.document.mistakes
         self._check_keys()
-        own: dict[str, System] = dict(self._validate("systems", System))
-        for name, system in own.items():
-            self.mistakes += system.check(("systems", name))
+        own = dict(self._find_systems())
         systems: Mapping[str, System] = ChainMap(own, Catalogue())  # type: ignore[arg-type]
         data = dict(self._validate("data", Data))
         tables = dict(self._find_tables(data))
-        known = self.broken["systems"] | set(systems)
+        broken = frozenset(self.broken["systems"])
+        known = set(broken) | set(systems)
         scenarios = {}
         for name, scenario in self._validate("simulate", Scenario):
             found = scenario.check(("simulate", name), systems, known)
@@ -108,7 +107,7 @@ class _Checker:
         studies, fits = dict(self._validate("optimize", Study)), dict(self._validate("fit", Fit))
         columns = {f"data.{name}": table.columns for name, table in tables.items()}
         columns |= {f"simulate.{name}": list_member_columns(scenario) for name, scenario in scenarios.items()}
-        context = Context(systems, scenarios, columns, self._list_names(), {f"data.{n}": t for n, t in tables.items()})
+        context = Context(systems, scenarios, columns, self._list_names(), {f"data.{n}": t for n, t in tables.items()}, broken)
         studies = dict(self._resolve_studies(studies, context))
         columns |= {f"optimize.{name}": list_trial_columns(study) for name, study in studies.items()}
         fits = dict(self._resolve_fits(fits, context))
@@ -161,6 +160,15 @@ class _Checker:
         if self.document.data.get(section) is None:
             return default
         return self._validate_entry((section,), self.document.data[section], model) or default
+
+    def _find_systems(self) -> Iterator[tuple[str, System]]:
+        for name, system in self._validate("systems", System):
+            found = system.check(("systems", name))
+            self.mistakes += found
+            if found:
+                self.broken["systems"].add(name)
+            else:
+                yield name, system
 
     def _find_tables(self, data: Mapping[str, Data]) -> Iterator[tuple[str, Table]]:
         for name, stated in data.items():

@@ -44,12 +44,12 @@ def find_mistakes(load, text):
 
 
 def test_three_mistakes_are_named_together_with_their_lines(load):
-    wrong = "simulate:\n  a:\n    systm: lorenz63\n    time: {stop: 1}\n  b: {system: lorenz36, time: {stop: 1}}\nsed: 3\n"
+    wrong = "simulate:\n  a:\n    systm: lorenz63\n    time: {stop: 1}\n  b: {system: lorens63, time: {stop: 1}}\nsed: 3\n"
     text = find_mistakes(load, wrong)
     assert "has 4 mistakes; nothing was run" in text
     assert "config.yaml:3: simulate.a.systm: unknown key; did you mean 'system'?" in text
     assert "simulate.a.system: this key is wanted and is not there" in text
-    assert "config.yaml:5: simulate.b.system: there is no system 'lorenz36'; did you mean 'lorenz63'?" in text
+    assert "config.yaml:5: simulate.b.system: there is no system 'lorens63'; did you mean 'lorenz63'?" in text
     assert "config.yaml:6: sed: unknown key; did you mean 'seed'?" in text
 
 

@@ -132,3 +132,12 @@ def test_a_member_that_needs_more_steps_than_allowed_says_so():
 
 def test_eight_thirds_as_a_parameter_is_the_nearest_double():
     assert Catalogue()["lorenz63"].parameters["beta"].value == float(Fraction(8, 3))
+
+
+@pytest.mark.parametrize("power", [2, 3, 4, 5, 7, 10])
+def test_a_whole_power_is_right_where_its_base_is_zero(power):
+    stated = {"equations": {"x": "1", "y": f"x**{power}"}, "initial": {"x": 0, "y": 0}}
+    result = integrate(*start(System.model_validate(stated)), np.array([0.0, 1.0]), 0.0, 1e-15, MANY_STEPS)
+    assert result.status[0] == "ok"
+    # Few products and a step or two: their rounding is far below 64 units of the last place.
+    assert result.samples[0, 1, 1] == pytest.approx(1 / (power + 1), rel=64 * np.finfo(float).eps)

@@ -35,6 +35,10 @@ def _number(value: Fraction | int) -> Any:
     return hy.expression(float(value))
 
 
+_LARGEST_PRODUCT = 64
+# A heyoka expression, and its exact value where it is a number.
+_Part = tuple[Any, Fraction | None]
+
 # The base of natural logarithms to 1,400 digits, as a partial sum of its series.
 _E = Fraction(sum(math.perm(600, k) for k in range(601)), math.factorial(600))
 
@@ -48,7 +52,25 @@ def to_heyoka(node: Node, names: Mapping[str, Any], number: Callable[[Fraction],
     number : makes heyoka's constant of an exact rational; by default the nearest double.
     """
     symbols = {"pi": hy.pi, "e": number(_E), **names}
-    return walk(node, number, symbols.__getitem__, lambda operator, arguments: _FUNCTIONS[operator](*arguments))
+
+    def apply(operator: str, arguments: list[_Part]) -> _Part:
+        power = arguments[-1][1]
+        if operator == "**" and power is not None and power.denominator == 1 and 2 < power <= _LARGEST_PRODUCT:
+            return _raise(arguments[0][0], int(power), number(Fraction(2))), None
+        return _FUNCTIONS[operator](*(translated for translated, _ in arguments)), None
+
+    return walk(node, lambda value: (number(value), value), lambda name: (symbols[name], None), apply)[0]
+
+
+def _raise(base: Any, power: int, two: Any) -> Any:
+    """Return a whole power as squares and products.
+
+    Careful: heyoka's Taylor coefficients of any other power divide by the base, so x**3 would fail where x is zero.
+    """
+    if power <= 2:
+        return base if power == 1 else base**two
+    square = _raise(base, power // 2, two) ** two
+    return square * base if power % 2 else square
 
 
 def use_cache(folder: Path) -> None:

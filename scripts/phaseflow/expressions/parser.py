@@ -33,8 +33,8 @@ def parse(text: str) -> Node:
 
     Raises
     ------
-    ExpressionError : anything but numbers, names, + - * / **, parentheses, the listed functions, and
-        one comparison as the first argument of `where`.
+    ExpressionError : anything but numbers, names, names with an index, + - * / **, parentheses, the listed
+        functions, and one comparison as the first argument of `where`.
     """
     flat = " ".join(text.split())
     if not flat:
@@ -142,7 +142,7 @@ class _Reader:
         match node:
             case ast.Constant():
                 return self._read_number(node)
-            case ast.Name():
+            case ast.Name() | ast.Subscript():
                 return self._read_name(node)
             case ast.UnaryOp(op=ast.UAdd()):
                 return self.read(node.operand, depth + 1)
@@ -175,10 +175,31 @@ class _Reader:
         except ValueError as error:
             raise self.fail(str(error), node) from None
 
-    def _read_name(self, node: ast.Name) -> Symbol:
+    def _read_name(self, node: ast.Name | ast.Subscript) -> Symbol:
+        if isinstance(node, ast.Subscript):
+            return self._read_subscript(node)
         if node.id in FUNCTIONS:
             raise self.fail(f"the function {node.id!r} needs its arguments in parentheses", node)
         return Symbol(node.id)
+
+    def _read_subscript(self, node: ast.Subscript) -> Symbol:
+        """Read `x[i]`, `x[i + 1]`, `x[i - 2]` or `x[3]` as a name; whether it is known is for others to say."""
+        match node.value, node.slice:
+            case ast.Name(id=base), ast.Name(id=index) if {base, index}.isdisjoint(RESERVED):
+                return Symbol(f"{base}[{index}]")
+            case ast.Name(id=base), ast.BinOp(left=ast.Name(id=index), op=ast.Add() | ast.Sub()) if {base, index}.isdisjoint(RESERVED):
+                sign = 1 if isinstance(node.slice.op, ast.Add) else -1
+                offset = sign * self._read_place(node.slice.right)
+                return Symbol(f"{base}[{index}{offset:+}]" if offset else f"{base}[{index}]")
+            case ast.Name(id=base), ast.Constant() if base not in RESERVED and (place := self._read_place(node.slice)):
+                return Symbol(f"{base}[{place}]")
+        raise self.fail("an index is written x[i], x[i + 1], x[i - 1] or x[1], counted from 1", node)
+
+    def _read_place(self, node: ast.expr) -> int:
+        literal = self.text[node.col_offset : node.end_col_offset]
+        if not re.fullmatch(r"\d{1,6}", literal):
+            raise self.fail(f"{shorten(literal)} is not a whole number of at most 6 digits, as an index wants", node)
+        return int(literal)
 
     def _read_call(self, node: ast.Call, depth: int) -> Node:
         if not isinstance(node.func, ast.Name):

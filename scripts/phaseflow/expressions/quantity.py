@@ -91,6 +91,24 @@ class Quantity(Expression):
         return float(evaluate(self.tree, {}))
 
 
+@dataclass(frozen=True)
+class Varying(Quantity):
+    """A constant for each value of an index, such as `sin(pi*i/(N + 1))`; it has a value once the index has one.
+
+    Until then its value is a KeyError: write the system out first.
+    """
+
+    @classmethod
+    def parse(cls, text: object) -> Varying:
+        """Parse an expression, whatever names it has.
+
+        Raises
+        ------
+        ValueError : not an expression.
+        """
+        return cls(Expression.parse(text).tree)
+
+
 def _parse_plain_number(number: float) -> Number:
     text = number.text if isinstance(number, DecimalFloat) else repr(number)
     if text[:1] in "+-":

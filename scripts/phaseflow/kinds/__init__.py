@@ -32,6 +32,7 @@ class Context:
     columns : the columns of each table that can be referred to, by `<section>.<name>`.
     known : the names of all tables, also of those with mistakes of their own.
     tables : the tables from outside, by `data.<name>`.
+    broken : the names of systems with mistakes of their own.
     """
 
     systems: Mapping[str, System]
@@ -39,6 +40,21 @@ class Context:
     columns: Mapping[str, Sequence[str]]
     known: frozenset[str]
     tables: Mapping[str, Table] = field(default_factory=dict)
+    broken: frozenset[str] = frozenset()
+
+    def check_system(self, path: KeyPath, stated: System | str | None) -> list[Mistake]:
+        """Check a system that is stated in place, or that there is one of a name."""
+        if isinstance(stated, System):
+            return stated.check(path)
+        if stated is None or stated in self.systems or stated in self.broken:
+            return []
+        return [Mistake(path, f"there is no system {stated!r}{suggest(stated, self.systems)}")]
+
+    def find_system(self, stated: System | str | None) -> System | None:
+        """Return a system with its index written out, or None where there is none without mistakes."""
+        if isinstance(stated, System):
+            return None if stated.check(()) else stated.expand()
+        return None if stated is None or stated not in self.systems else self.systems[stated].expand()
 
     def check_table(self, path: KeyPath, name: str) -> list[Mistake]:
         """Check that there is a table of a name."""

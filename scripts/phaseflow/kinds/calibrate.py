@@ -86,10 +86,7 @@ def _check_scenario(path: KeyPath, stated: Calibrate, scenario: Scenario | None)
 def _check_data(path: KeyPath, stated: Calibrate, context: Context) -> list[Mistake]:
     missing = [key for key in ("system", "time") if getattr(stated, key) is None]
     mistakes = [Mistake((*path, key), f"{key!r} is wanted where `to` is a table: it does not say this itself") for key in missing]
-    if isinstance(stated.system, str) and stated.system not in context.systems:
-        mistakes.append(Mistake((*path, "system"), f"there is no system {stated.system!r}{suggest(stated.system, context.systems)}"))
-    elif isinstance(stated.system, System):
-        mistakes += stated.system.check((*path, "system"))
+    mistakes += context.check_system((*path, "system"), stated.system)
     mistakes += context.check_columns((*path, "observe"), stated.to, list(stated.observe))
     return mistakes + context.check_columns((*path, "time"), stated.to, [stated.time] if stated.time is not None else [])
 
@@ -133,16 +130,16 @@ def _find_system(stated: Calibrate, context: Context) -> System | None:
     section, _, name = stated.to.partition(".")
     if section == "simulate":
         return context.scenarios[name].definition if name in context.scenarios else None
-    return stated.system if isinstance(stated.system, System) else context.systems.get(stated.system or "")
+    return context.find_system(stated.system)
 
 
 def resolve(study: Study, context: Context) -> Study:
-    """Return the study with its system written out; that of a scenario has the true values."""
+    """Return the study with its system written out, where it is sound; that of a scenario has the true values."""
     stated = study.calibration
     system = _find_system(stated, context)
     if system is None:
-        raise KeyError(stated.to)
-    named = {"system": system.model_copy(update={"description": None, "source": None}), "time": stated.time or TIME_COLUMN}
+        return study
+    named = {"system": system.strip(), "time": stated.time or TIME_COLUMN}
     return study.model_copy(update={"calibrate": stated.model_copy(update=named)})
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
-from phaseflow.errors import KeyPath, Mistake, suggest
+from phaseflow.errors import KeyPath, Mistake
 from phaseflow.expressions.polynomials import Polynomial, expand
 from phaseflow.kinds import Context, FitKind
 from phaseflow.settings.fits import Fit
@@ -74,28 +74,20 @@ def check(fit: Fit, path: KeyPath, context: Context) -> list[Mistake]:
     mistakes += context.check_columns((*path, "series"), fit.to, [fit.series or ""], "trajectories")
     if fit.dt is None and not fit.to.startswith("simulate."):
         mistakes.append(Mistake(path, f"dt is wanted beside diffusion: the time from one row of {fit.to} to the next, such as 1/252"))
-    if isinstance(fit.diffusion, str) and fit.diffusion not in context.systems:
-        text = f"there is no system {fit.diffusion!r}{suggest(fit.diffusion, context.systems)}"
-        return [*mistakes, Mistake((*path, "diffusion"), text)]
+    mistakes += context.check_system((*path, "diffusion"), fit.diffusion)
+    if (system := context.find_system(fit.diffusion)) is None:
+        return mistakes
     try:
-        recognise(find_system(fit, context))
+        recognise(system)
     except ValueError as error:
         mistakes.append(Mistake((*path, "diffusion"), str(error)))
     return mistakes
 
 
-def find_system(fit: Fit, context: Context) -> System:
-    """Return the system that a fit calibrates."""
-    system = context.systems[fit.diffusion] if isinstance(fit.diffusion, str) else fit.diffusion
-    if system is None:
-        raise TypeError("this fit calibrates no system")
-    return system
-
-
 def resolve(fit: Fit, context: Context) -> Fit:
-    """Write the system out."""
-    system = find_system(fit, context).model_copy(update={"description": None, "source": None})
-    return fit.model_copy(update={"diffusion": system})
+    """Write the system out, where it is sound."""
+    system = context.find_system(fit.diffusion)
+    return fit.model_copy(update={"diffusion": system.strip()}) if system is not None else fit
 
 
 KIND = FitKind(check, resolve, "trajectories")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from phaseflow.errors import KeyPath, Mistake, suggest
+from phaseflow.errors import KeyPath, Mistake
 from phaseflow.kinds import Context, FitKind
 from phaseflow.settings.fits import Fit
 from phaseflow.settings.scenarios import Scenario
@@ -21,9 +21,7 @@ def check(fit: Fit, path: KeyPath, context: Context) -> list[Mistake]:
         if swept:
             text = f"the members of {fit.to} differ in {', '.join(sorted(swept))}: equations are discovered from members that share them"
             mistakes.append(Mistake((*path, "to"), text))
-    if isinstance(fit.truth, str) and fit.truth not in context.systems:
-        mistakes.append(Mistake((*path, "truth"), f"there is no system {fit.truth!r}{suggest(fit.truth, context.systems)}"))
-    return mistakes
+    return mistakes + context.check_system((*path, "truth"), fit.truth)
 
 
 def find_scenario(fit: Fit, context: Context) -> Scenario | None:
@@ -34,12 +32,10 @@ def find_scenario(fit: Fit, context: Context) -> Scenario | None:
 
 def resolve(fit: Fit, context: Context) -> Fit:
     """Write out the system that made the table, where it is known."""
-    truth = context.systems[fit.truth] if isinstance(fit.truth, str) else fit.truth
+    truth = context.find_system(fit.truth)
     if truth is None and (scenario := find_scenario(fit, context)) is not None:
         truth = scenario.definition
-    if truth is not None:
-        truth = truth.model_copy(update={"description": None, "source": None})
-    return fit.model_copy(update={"truth": truth})
+    return fit.model_copy(update={"truth": truth and truth.strip()})
 
 
 KIND = FitKind(check, resolve, "trajectories")

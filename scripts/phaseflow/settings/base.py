@@ -12,7 +12,8 @@ from pydantic_core import PydanticCustomError
 
 from phaseflow.errors import shorten
 from phaseflow.expressions.parser import is_name
-from phaseflow.expressions.quantity import Expression, Quantity
+from phaseflow.expressions.quantity import Expression, Quantity, Varying
+from phaseflow.expressions.subscripts import read_subscript
 
 
 class Settings(BaseModel):
@@ -56,6 +57,14 @@ def _parse_number(value: Any) -> Quantity:
     return value if isinstance(value, Quantity) else Quantity.parse(value)
 
 
+def _parse_start(value: Any) -> Quantity:
+    """Parse a number, or an expression with names in it that an index may give a value to."""
+    if isinstance(value, Quantity):
+        return value
+    varying = Varying.parse(value)
+    return varying if varying.names else Quantity.parse(value)
+
+
 def _parse_count(value: Any) -> Any:
     """Accept 1e6 for 1000000."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
@@ -70,12 +79,25 @@ def _parse_name(value: Any) -> str:
     return value
 
 
+def _parse_state(value: Any) -> str:
+    if not isinstance(value, str) or "[" not in value:
+        return _parse_name(value)
+    found = read_subscript(value.replace(" ", ""))
+    if found is None or found.index is None or found.offset or not (is_name(found.base) and is_name(found.index)):
+        raise ValueError(f"{shorten(value)} is not a state: a name is wanted, or a name with its index alone, as in x[i]")
+    if len(found.base) > _LONGEST_BASE:
+        raise ValueError(f"{shorten(value)} is too long: a name with an index may have {_LONGEST_BASE} characters")
+    return f"{found.base}[{found.index}]"
+
+
 def _parse_label(value: Any) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}", value):
         raise ValueError(f"{shorten(value)} cannot name a file: up to 64 letters, digits, _ and - of the English alphabet")
     return value
 
 
+# With the place of any state, the name keeps within the 64 characters of every name.
+_LONGEST_BASE = 56
 _NUMBER_SCHEMA = {"anyOf": [{"type": "number"}, {"type": "string"}], "description": "a number or a constant expression such as 8/3"}
 
 Formula = Annotated[
@@ -85,8 +107,10 @@ Formula = Annotated[
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "number"}], "description": "an expression"}),
 ]
 Real = Annotated[Quantity, PlainValidator(_checked(_parse_number)), PlainSerializer(str), WithJsonSchema(_NUMBER_SCHEMA)]
+Start = Annotated[Quantity, PlainValidator(_checked(_parse_start)), PlainSerializer(str), WithJsonSchema(_NUMBER_SCHEMA)]
 Count = Annotated[int, BeforeValidator(_parse_count)]
 Name = Annotated[str, BeforeValidator(_checked(_parse_name))]
+State = Annotated[str, BeforeValidator(_checked(_parse_state))]
 Label = Annotated[str, BeforeValidator(_checked(_parse_label))]
 
 

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from phaseflow.errors import KeyPath, Mistake, suggest
 from phaseflow.expressions.quantity import Quantity
-from phaseflow.settings.base import Count, Name, Real, Settings, not_negative, positive
+from phaseflow.settings.base import Count, Name, Real, Settings, State, not_negative, positive
 from phaseflow.settings.diffusions import explain_no_commutation, find_closed_form, has_closed_form
 from phaseflow.settings.methods import STEPPED, STOCHASTIC, Certify, Measure, Solver, choose_engine, read_certify
 from phaseflow.settings.sweeps import Sweep, check_axis, check_size, count_values, expand_axis
@@ -49,7 +49,7 @@ class Ensemble(Settings):
     """Several members that differ by chance."""
 
     members: Count = Field(ge=1, description="how many members there are of each swept value")
-    perturb: dict[Name, Annotated[Real, AfterValidator(positive)]] = Field(
+    perturb: dict[State, Annotated[Real, AfterValidator(positive)]] = Field(
         {}, description="the standard deviation of a normal perturbation of each state's initial value"
     )
 
@@ -59,7 +59,7 @@ class Scenario(Settings):
 
     system: Name | System = Field(description="the name of a system of `systems` or of the catalogue")
     parameters: dict[Name, Real] = Field({}, description="values that override the system's")
-    initial: dict[Name, Real] = Field({}, description="initial values that override the system's")
+    initial: dict[State, Real] = Field({}, description="initial values that override the system's; also of x_3 alone, where x has an index")
     time: Time = Field(description="the span of time")
     ensemble: Ensemble | None = Field(None, description="several members that differ by chance")
     solver: Solver = Field(Solver(), description="the method of integration")
@@ -96,22 +96,25 @@ class Scenario(Settings):
         return bool(self.definition.noise) or (self.ensemble is not None and bool(self.ensemble.perturb))
 
     def resolve(self, systems: Mapping[str, System]) -> Scenario:
-        """Return the scenario with its system written out, overrides applied and defaults filled in.
+        """Return the scenario with its system written out, index and all, overrides applied and defaults filled in.
 
         Raises
         ------
         KeyError : an unknown system.
         """
-        system = systems[self.system] if isinstance(self.system, str) else self.system
-        initial = {state: self.initial.get(state, system.initial[state]) for state in system.equations}
+        indexed = (systems[self.system] if isinstance(self.system, str) else self.system).resize(self.parameters)
+        system, given = indexed.expand(), indexed.spread(self.initial)
+        initial = {state: given.get(state, system.initial[state]) for state in system.equations}
         parameters = {name: self.parameters.get(name, value) for name, value in sorted(system.parameters.items())}
-        stated = system.model_copy(update={"parameters": parameters, "initial": initial, "description": None, "source": None})
+        stated = system.strip().model_copy(update={"parameters": parameters, "initial": initial})
         method = self.solver.method or _choose_method(system)
         step, tolerance = self.solver.step or self._choose_step(method), self.solver.find_tolerance()
         solver = self.solver.model_copy(update={"method": method, "step": step, "tolerance": tolerance})
         keep: Literal["trajectories", "none"] = "trajectories" if self.keeps_trajectories else "none"
         certify = self.certify.model_copy(update={"method": self.certify.method or self._choose_certificate(method, keep)})
-        stated_here = {"system": stated, "parameters": {}, "initial": {}, "solver": solver, "keep": keep, "certify": certify}
+        ensemble = self.ensemble and self.ensemble.model_copy(update={"perturb": indexed.spread(self.ensemble.perturb)})
+        stated_here: dict[str, Any] = {"system": stated, "parameters": {}, "initial": {}, "ensemble": ensemble}
+        stated_here |= {"solver": solver, "keep": keep, "certify": certify}
         resolved = self.model_copy(update=stated_here)
         return resolved.model_copy(update={"chunk": self.chunk or resolved._size_chunk(len(initial))})
 
@@ -209,14 +212,26 @@ class Scenario(Settings):
         system = systems[self.system] if isinstance(self.system, str) else self.system
         if not isinstance(self.system, str):
             mistakes += system.check((*path, "system"))
+        resized = system.resize(self.parameters)
+        if system.index and (unfit := mistakes or self._check_sizes((*path, "parameters"), resized)):
+            return unfit
+        return mistakes + self._check_names(path, resized, resized.expand())
+
+    def _check_sizes(self, path: KeyPath, system: System) -> list[Mistake]:
+        """Check that the system is sound with the scenario's own number of states."""
+        given = [name for name in system.sizes if name in self.parameters]
+        return [Mistake((*path, name), f"with {name} = {self.parameters[name].text}: {m}") for name in given for m in system.check(())]
+
+    def _check_names(self, path: KeyPath, indexed: System, system: System) -> list[Mistake]:
+        """Check what is overridden, perturbed and swept; `system` is `indexed` with its index written out."""
         states, parameters = set(system.equations), set(system.parameters)
-        mistakes += check_known((*path, "parameters"), dict(self.parameters), parameters, "parameter")
-        mistakes += check_known((*path, "initial"), dict(self.initial), states, "state")
+        mistakes = check_known((*path, "parameters"), dict(self.parameters), set(indexed.parameters), "parameter")
+        mistakes += check_known((*path, "initial"), dict(self.initial), states | set(indexed.equations), "state")
         if self.ensemble is not None:
-            mistakes += check_known((*path, "ensemble", "perturb"), dict(self.ensemble.perturb), states, "state")
+            mistakes += check_known((*path, "ensemble", "perturb"), dict(self.ensemble.perturb), states | set(indexed.equations), "state")
         mistakes += self._check_method(path, system)
         allowed = parameters | {f"initial.{state}" for state in states} | self._list_solver_axes(system)
-        return mistakes + self._check_sweep((*path, "sweep"), allowed)
+        return mistakes + self._check_sweep((*path, "sweep"), allowed, indexed.sizes)
 
     def _list_solver_axes(self, system: System) -> set[str]:
         """Return the numbers of the solver that the method has."""
@@ -308,13 +323,16 @@ class Scenario(Settings):
         axes = [expand_axis("solver.tolerance", values, "number").values.min() for values in swept]
         return float(min([self.solver.tolerance.value, *axes]))
 
-    def _check_sweep(self, path: KeyPath, allowed: set[str] | frozenset[str]) -> list[Mistake]:
+    def _check_sweep(self, path: KeyPath, allowed: set[str] | frozenset[str], sizes: frozenset[str]) -> list[Mistake]:
         mistakes = []
         replicates = self.ensemble.members if self.ensemble else 1
         for place, block in enumerate(self.sweep or []):
             for name, values in block.items():
                 here = (*path, name) if len(self.sweep or []) == 1 else (*path, place, name)
-                if name not in allowed:
+                if name in sizes:
+                    text = f"{name!r} says how many states there are, so it cannot be swept: every value wants a scenario of its own"
+                    mistakes.append(Mistake(here, text))
+                elif name not in allowed:
                     mistakes.append(Mistake(here, f"{name!r} cannot be swept{suggest(name, allowed)}"))
                 else:
                     mistakes += check_axis(here, values, "number")
