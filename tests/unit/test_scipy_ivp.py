@@ -28,6 +28,25 @@ def test_robertson_is_solved_over_ten_decades(method):
     assert result.samples[0, 2] == pytest.approx([0.7158270688, 9.185534765e-6, 0.2841637457], rel=1e-5)
 
 
+@pytest.mark.parametrize("absolute", [1e-18, {"y1": 1e-12, "y2": 1e-21, "y3": 1e-12}])
+def test_robertson_at_t_1e11_has_eight_digits(absolute):
+    """The accuracy lies in the absolute tolerance: y2 ends at 8e-14. The reference is the standard one of the stiff test sets."""
+    result = integrate(make_task("robertson", [0, 1e11], method="Radau", tolerance=1e-10, absolute=absolute))
+    assert result.samples[0, 1] == pytest.approx([2.083340149701255e-8, 8.333360770334713e-14, 0.999999979166505], rel=1e-8)
+
+
+def test_each_state_has_its_own_absolute_tolerance():
+    """A decoupled state that may err has no say in the steps: they are as many as without it."""
+    slow = {"equations": {"x": "-x"}, "initial": {"x": 1}}
+    both = {"equations": {"x": "-x", "y": "50*cos(50*t)"}, "initial": {"x": 1, "y": 0}}
+    options = {"method": "DOP853", "tolerance": 1e-6}
+    alone = integrate(make_task(slow, [0, 5], absolute=1e-9, **options)).steps[0]
+    free = integrate(make_task(both, [0, 5], absolute={"x": 1e-9, "y": 1e6}, **options)).steps[0]
+    bound = integrate(make_task(both, [0, 5], absolute=1e-9, **options)).steps[0]
+    assert free <= alone + 2
+    assert bound > 3 * alone
+
+
 def test_stiff_methods_take_fewer_steps_than_explicit_ones():
     stiff, explicit = (integrate(make_task("robertson", [0, 40], method=method, tolerance=1e-6)) for method in ("Radau", "RK45"))
     assert stiff.steps[0] * 10 < explicit.steps[0]

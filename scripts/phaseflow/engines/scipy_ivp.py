@@ -26,7 +26,7 @@ def integrate(task: Task) -> Trajectories:
     """Integrate the members of a task one after the other."""
     result = start_trajectories(task)
     field = make_field(task.system)
-    absolute = task.solver.absolute.value
+    absolute = np.array(task.solver.list_absolute(task.system.equations))
     compiled = CompiledField(field)
     for member in range(len(task.initial)):
         _integrate_one(task, member, compiled.bind(task.parameters[member]), absolute, result)
@@ -59,7 +59,7 @@ class CompiledField:
         return slope, lambda time, state: entries(time, state).reshape(self._dimension, self._dimension)
 
 
-def _integrate_one(task: Task, member: int, field: tuple[Function, Function], absolute: float, result: Trajectories) -> None:
+def _integrate_one(task: Task, member: int, field: tuple[Function, Function], absolute: Array, result: Trajectories) -> None:
     """Step from the start to the last time; sample by the method's own interpolation."""
     slope, jacobian = field
     start, stop = float(task.times[0]) - task.transient, float(task.times[-1])

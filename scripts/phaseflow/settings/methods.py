@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 
 from phaseflow.errors import KeyPath, Mistake
 from phaseflow.expressions.quantity import Quantity
@@ -30,6 +30,12 @@ DOUBLE_BITS = 53
 QUADRUPLE_BITS = 113
 
 Precision = Literal["double", "quadruple", "auto"]
+_ABSOLUTE = Quantity.parse("1e-14")
+_Positive = Annotated[Real, AfterValidator(positive)]
+PerState = Annotated[
+    Annotated[_Positive, Tag("<number>")] | Annotated[dict[Name, _Positive], Tag("<mapping>")],
+    Discriminator(lambda value: "<mapping>" if isinstance(value, Mapping) else "<number>"),
+]
 
 
 class Solver(Settings):
@@ -50,8 +56,10 @@ class Solver(Settings):
         description="of taylor: double, quadruple (34 digits), a number of digits, or auto: raised for each member until two runs agree "
         "on every digit that is kept; beyond double, constants are exact and the tolerance is that of the precision",
     )
-    absolute: Annotated[Real, AfterValidator(positive)] = Field(
-        Quantity.parse("1e-14"), description="the absolute error allowed in one step, for scipy's methods; stiff problems need it small"
+    absolute: PerState = Field(
+        _ABSOLUTE,
+        description="the absolute error allowed in one step, for scipy's methods: one number, or one for each state that needs "
+        "another than 1e-14; stiff problems need it small",
     )
     step: Annotated[Real, AfterValidator(positive)] | None = Field(
         None,
@@ -68,6 +76,12 @@ class Solver(Settings):
             return self.tolerance
         bits = DOUBLE_BITS if self.precision == "auto" else count_bits(self.precision)
         return Quantity.parse(f"1e-{math.ceil(bits * math.log10(2))}")
+
+    def list_absolute(self, states: Iterable[str]) -> list[float]:
+        """Return the absolute error allowed in each state."""
+        if not isinstance(self.absolute, Mapping):
+            return [self.absolute.value for _ in states]
+        return [self.absolute.get(state, _ABSOLUTE).value for state in states]
 
     def with_tolerance(self, tolerance: float) -> Solver:
         """Return the solver with another tolerance."""

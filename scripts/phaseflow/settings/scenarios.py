@@ -229,6 +229,8 @@ class Scenario(Settings):
         mistakes += check_known((*path, "initial"), dict(self.initial), states | set(indexed.equations), "state")
         if self.ensemble is not None:
             mistakes += check_known((*path, "ensemble", "perturb"), dict(self.ensemble.perturb), states | set(indexed.equations), "state")
+        if isinstance(self.solver.absolute, Mapping):
+            mistakes += check_known((*path, "solver", "absolute"), self.solver.absolute, states, "state")
         mistakes += self._check_method(path, system)
         allowed = parameters | {f"initial.{state}" for state in states} | self._list_solver_axes(system)
         return mistakes + self._check_sweep((*path, "sweep"), allowed, indexed.sizes)
