@@ -221,6 +221,24 @@ def test_a_stochastic_path_is_not_asked_how_long_it_is_the_solution():
     finding = find_in_members(settings, make_members(["ok"]))[-1]
     assert finding.standing == "open"
     assert "sample paths" in finding.claim
+    assert "certify: refine" in finding.evidence
+
+
+def test_the_step_error_of_stochastic_paths_is_reported_by_its_median():
+    settings = {**SETTINGS, "system": {"noise": {"x": {"W": "1"}}}, "solver": {"method": "milstein"}}
+    finding = find_in_members(settings, make_members(["ok"] * 4, step_error=[0.01, 0.0234, 0.5, math.nan]))[-1]
+    assert finding.standing == "supported"
+    assert finding.claim == "Halving the step moves the median path by 0.023 of its range."
+    assert finding.evidence.startswith("3 of 4 members on the same Brownian paths")
+    assert "; 0.01 to 0.5. An estimate" in finding.evidence
+
+
+def test_exact_paths_are_called_exact_in_distribution():
+    settings = {**SETTINGS, "system": {"noise": {"x": {"W": "1"}}}, "solver": {"method": "exact"}}
+    finding = find_in_members(settings, make_members(["ok"]))[-1]
+    assert finding.standing == "supported"
+    assert "exact in distribution" in finding.claim
+    assert find_in_members(settings, make_members(["not_finite"]))[-1].standing == "open"
 
 
 def find(kind, settings, table, statistics=None):

@@ -4,7 +4,7 @@ The increment of each stretch of time is drawn first, and then halved level by l
 that of its first half is normal with mean D/2 and variance h/4 (a Brownian bridge). Each level draws from a generator of its own in the
 order of time, so a path depends on nothing but the seed, the member's stream and where the stretches begin and end.
 
-Source: Levy (1948), Processus stochastiques et mouvement brownien, sec. 1; Kloeden and Platen (1992), sec. 1.8.
+Source: Kloeden and Platen (1992), sec. 1.8; Glasserman (2004), Monte Carlo Methods in Financial Engineering, sec. 3.1.1.
 """
 
 from __future__ import annotations

@@ -9,6 +9,9 @@ import pandas as pd
 
 from phaseflow.findings import Finding, Findings, count_of, format_number, span, to_numbers
 
+# An estimate of an error has no more digits to show.
+_ERROR_DIGITS = 2
+
 
 def find_in_members(settings: Mapping[str, Any], members: pd.DataFrame, _statistics: Mapping[str, Any]) -> list[Finding]:
     """Say which members of a scenario reached the stop, and how long they are reliable."""
@@ -75,9 +78,7 @@ def _find_chaos(members: pd.DataFrame) -> list[Finding]:
 
 def _find_reliability(settings: Mapping[str, Any], members: pd.DataFrame) -> Finding:
     if settings.get("system", {}).get("noise"):
-        evidence = "The step bounds the error of each path and of the averages; neither was measured."
-        claim = "These are sample paths of a stochastic equation: how far the step has moved them was not checked."
-        return Finding("open", claim, evidence)
+        return _find_step_error(settings, members)
     method = settings.get("certify", {}).get("method", "none")
     until = to_numbers(members, "reliable_until").dropna()
     if until.empty:
@@ -92,6 +93,28 @@ def _find_reliability(settings: Mapping[str, Any], members: pd.DataFrame) -> Fin
     how = f"Within {allowed} of each state's range, against {against}"
     evidence = f"{how}; the median is t = {format_number(until.median())}; {censored} are good to the end"
     return Finding("supported", claim, f"{evidence}; {missing} have no value." if missing else f"{evidence}.")
+
+
+def _find_step_error(settings: Mapping[str, Any], members: pd.DataFrame) -> Finding:
+    """Say how far the step has moved the paths of a stochastic equation."""
+    if settings.get("solver", {}).get("method") == "exact" and members["status"].eq("ok").any():
+        evidence = (
+            "Each sample is drawn from the exact transition law, so no step has moved it; means over members have Monte Carlo errors."
+        )
+        return Finding("supported", "The paths are exact in distribution at the sampled times.", evidence)
+    errors = to_numbers(members, "step_error").dropna()
+    if errors.empty:
+        evidence = "The step bounds the error of each path and of the averages; neither was measured (certify: refine measures the first)."
+        claim = "These are sample paths of a stochastic equation: how far the step has moved them was not checked."
+        return Finding("open", claim, evidence)
+    claim = f"Halving the step moves the median path by {format_number(errors.median(), _ERROR_DIGITS)} of its range"
+    measured = f"{count_of(len(errors), len(members), 'member')} on the same Brownian paths, the largest difference at the samples"
+    swept = ", over all steps of the sweep" if "solver.step" in members else ""
+    evidence = (
+        f"{measured}; {span(errors, _ERROR_DIGITS)}{swept}. An estimate: the error of a path is about twice this difference where the "
+        "strong order is 1, and 3.4 times where it is 1/2; that of averages over members is less."
+    )
+    return Finding("supported", f"{claim}.", evidence)
 
 
 FINDINGS = Findings(find_in_members)
