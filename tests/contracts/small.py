@@ -26,6 +26,11 @@ simulate:
     sweep: {rho: [0.5, 10, 28]}
     measure: {fixed_points: true, periodic_orbit: {period: 1.56}}
     chunk: 2
+  crossed:
+    system: lorenz63
+    time: {stop: 30}
+    measure: {section: {when: z - 27, direction: both}, return_times: true, extrema: z}
+  cusp: {system: lorenz63, time: {stop: 30}, measure: {extrema: z}}
   flow: {system: lorenz63, time: {stop: 8, samples: 401}}
 optimize:
   valley:

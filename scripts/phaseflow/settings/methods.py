@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 
-from phaseflow.errors import KeyPath, Mistake
-from phaseflow.expressions.quantity import Quantity
-from phaseflow.expressions.tree import TIME
+from phaseflow.errors import KeyPath, Mistake, suggest
+from phaseflow.expressions.quantity import Expression, Quantity
+from phaseflow.expressions.tree import SWITCHES, TIME, find_operators
 from phaseflow.settings.base import PLANNED, Count, Formula, Name, Real, Settings, positive
 from phaseflow.settings.systems import System, check_known
 
@@ -134,13 +134,13 @@ class Measure(Settings):
     extrema: Annotated[list[Name], BeforeValidator(_read_list, json_schema_input_type=str | list[str])] | None = Field(
         None, description="the local extrema of these states: their range and count, and each of them in events.parquet"
     )
-    section: Annotated[Section | None, PLANNED] = Field(None, description="a Poincare section")
+    section: Section | None = Field(None, description="a Poincare section: how often it is crossed, and each crossing in events.parquet")
     fixed_points: bool | None = Field(
         None, description="the fixed points that Newton's method finds from the trajectory and a box around it, in orbits.parquet"
     )
     periodic_orbit: PeriodicOrbit | None = Field(None, description="the periodic orbit next to the initial state, in orbits.parquet")
     correlation_dimension: Annotated[bool | None, PLANNED] = Field(None, description="the correlation dimension")
-    return_times: Annotated[bool | None, PLANNED] = Field(None, description="the times between crossings of the section")
+    return_times: bool | None = Field(None, description="the times between crossings of the section, with the standard error of their mean")
     energy: Annotated[Formula | None, PLANNED] = Field(None, description="a quantity that should be conserved")
 
     @property
@@ -151,6 +151,10 @@ class Measure(Settings):
     def check(self, path: KeyPath, system: System) -> list[Mistake]:
         """Check that what is measured suits the system."""
         mistakes = check_known((*path, "extrema"), dict.fromkeys(self.extrema or []), set(system.equations), "state")
+        if self.section:
+            mistakes += _check_formula((*path, "section", "when"), self.section.when, system)
+        elif self.return_times:
+            mistakes.append(Mistake((*path, "return_times"), "return times are those to a section: say section: {when: ...} too"))
         if self.fixed_points and any(TIME in formula.names for formula in system.equations.values()):
             mistakes.append(Mistake((*path, "fixed_points"), "a system that depends on t has no fixed points"))
         taken = sorted(set(system.equations) & ORBIT_COLUMNS)
@@ -159,6 +163,18 @@ class Measure(Settings):
                 text = f"{taken[0]!r} is a column of orbits.parquet: give the state another name"
                 mistakes.append(Mistake((*path, name), text))
         return mistakes
+
+
+def _check_formula(path: KeyPath, formula: Expression, system: System) -> list[Mistake]:
+    """Check an expression that is followed along trajectories: its names are known, it varies, and smoothly."""
+    known = set(system.equations) | set(system.parameters)
+    unknown = sorted(formula.names - known - {TIME})
+    mistakes = [Mistake(path, f"{formula.text!r} needs {name!r}, which is not known{suggest(name, known)}") for name in unknown]
+    if not unknown and not formula.names & {*system.equations, TIME}:
+        mistakes.append(Mistake(path, f"{formula.text!r} has no state in it and never changes"))
+    if switches := sorted(find_operators(formula.tree) & SWITCHES):
+        mistakes.append(Mistake(path, f"{formula.text!r} has {', '.join(switches)}: a quantity with corners cannot be followed"))
+    return mistakes
 
 
 class Certify(Settings):

@@ -144,6 +144,8 @@ class Scenario(Settings):
             columns += ["trace_error", "kaplan_yorke"] if measure.lyapunov == "all" else []
         columns += [f"{s}_{kind}{end}" for s in measure.extrema or [] for kind in ("max", "min") for end in ("", "_count")]
         columns += ["fixed_points", "fixed_points_stable", "fixed_points_singular"] if measure.fixed_points else []
+        columns += ["section_count"] if measure.section else []
+        columns += [f"return_time_{name}" for name in ("mean", "se", "min", "max")] if measure.return_times else []
         orbit = ["period", "residual", "unit_error", "multiplier", "status"] if measure.periodic_orbit else []
         columns += [f"orbit_{name}" for name in orbit]
         return columns + (["step_error"] if self.certify.method == "refine" else [])
