@@ -104,6 +104,8 @@ MISTAKES = {
     TRAJECTORY % ", solver: {method: milstein}": "has no noise and needs a deterministic method",
     TRAJECTORY % ", solver: {antithetic: true}, ensemble: {members: 2}": "'taylor' has no random paths that could be mirrored",
     TRAJECTORY % ", certify: refine": "'taylor' has none that could be halved",
+    TRAJECTORY % ", sweep: {solver.tolerance: [1e-9, 0]}": "sweep.solver.tolerance: 0.0 must be between 1e-16 and 0.1",
+    STOCK % ", solver: {method: milstein}, sweep: {solver.step: [0.1, 0]}": "sweep.solver.step: 0.0 must be greater than 0",
     TRAJECTORY % ", sweep: {solver.step: [0.1]}": "'solver.step' cannot be swept",
     STOCK % ", solver: {antithetic: true}, ensemble: {members: 3}": "ensemble.members: 3 must be even",
     STOCK % ", solver: {antithetic: true}": "ensemble.members: 1 must be even",

@@ -135,3 +135,4 @@ def test_more_steps_than_allowed_are_not_taken():
     assert (result.status[0], result.status_time[0], result.steps[0]) == ("step_limit", 1.0, 64)
     assert np.isfinite(result.samples[0, :2]).all()
     assert np.isnan(result.samples[0, 2]).all()
+    assert integrate(make_task(GBM, [0, 1, 2], method="euler_maruyama", step=1e-300)).status[0] == "step_limit"

@@ -29,7 +29,7 @@ _APART = 2_000
 
 def count_levels(longest: float, step: float) -> int:
     """Return how often stretches must be halved for the step to be no longer than asked for, up to rounding."""
-    return max(0, math.ceil(math.log2(longest / step) - 1e-9))
+    return max(0, math.ceil(math.log2(longest) - math.log2(step) - 1e-9))
 
 
 class BrownianPaths:

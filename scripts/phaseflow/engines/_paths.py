@@ -77,7 +77,7 @@ def _follow_steps(task: Task, result: Trajectories, advance: Advance) -> None:
         if part == "samples":
             record(result, 0, state)
         for place, (begin, duration) in enumerate(zip(times[:-1].tolist(), durations.tolist(), strict=True)):
-            if result.steps[0] + 2**levels > task.solver.max_steps:
+            if int(result.steps[0]) + 2**levels > task.solver.max_steps:
                 _stop_at_limit(result, begin)
                 return
             step = duration / 2**levels

@@ -13,12 +13,16 @@ from phaseflow.expressions.quantity import Quantity
 from phaseflow.settings.base import Count, Name, Real, Settings, State, not_negative, positive
 from phaseflow.settings.diffusions import explain_no_commutation, find_closed_form, has_closed_form
 from phaseflow.settings.methods import STEPPED, STOCHASTIC, Certify, Measure, Solver, choose_engine, read_certify
-from phaseflow.settings.sweeps import Sweep, check_axis, check_size, count_values, expand_axis
+from phaseflow.settings.sweeps import Range, Sweep, check_axis, check_size, count_values, expand_axis
 from phaseflow.settings.systems import System, check_known
 from phaseflow.sweeps import Axis, Identity, Members, plan_members
 
 # Swept numbers of the solver: they say how to compute, so they enter a member's id and not its random stream.
 SOLVER_AXES = frozenset({"solver.tolerance", "solver.step"})
+_SOLVER_BOUNDS = {
+    "solver.tolerance": (1e-16, 0.1, "between 1e-16 and 0.1 in double precision"),
+    "solver.step": (math.nextafter(0, 1), math.inf, "greater than 0"),
+}
 _CHUNK_ROWS = 2_000_000
 _LARGEST_CHUNK = 5_000
 _MEASURED_CHUNK = 200
@@ -339,9 +343,17 @@ class Scenario(Settings):
                 elif name not in allowed:
                     mistakes.append(Mistake(here, f"{name!r} cannot be swept{suggest(name, allowed)}"))
                 else:
-                    mistakes += check_axis(here, values, "number")
+                    mistakes += check_axis(here, values, "number") or _check_bounds(here, name, values)
             mistakes += check_size(path, [*(count_values(values, "number") for values in block.values()), replicates])
         return mistakes
+
+
+def _check_bounds(path: KeyPath, name: str, values: Range | list[Quantity | str]) -> list[Mistake]:
+    """Check that swept numbers of the solver are such as it may have."""
+    low, high, wanted = _SOLVER_BOUNDS.get(name, (-math.inf, math.inf, ""))
+    numbers = expand_axis(name, values, "number").values
+    wrong = numbers[~((numbers >= low) & (numbers <= high))]
+    return [Mistake(path, f"{float(wrong[0])!r} must be {wanted}")] if len(wrong) else []
 
 
 def _choose_method(system: System) -> str:
