@@ -127,6 +127,7 @@ class Scenario(Settings):
         columns += ["fixed_points", "fixed_points_stable", "fixed_points_singular"] if measure.fixed_points else []
         columns += ["section_count"] if measure.section else []
         columns += [f"return_time_{name}" for name in ("mean", "se", "min", "max")] if measure.return_times else []
+        columns += [f"{name}_drift" for name in measure.conserved]
         orbit = ["period", "residual", "unit_error", "multiplier", "status"] if measure.periodic_orbit else []
         return columns + [f"orbit_{name}" for name in orbit]
 
