@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from phaseflow.catalogues import Catalogue
 from phaseflow.config import load_config
 from phaseflow.errors import ConfigError
 from phaseflow.outline import describe_page, format_yaml
@@ -93,12 +94,15 @@ MISTAKES = {
     TRAJECTORY % ", solver: {method: Radau, absolute: -1}": "simulate.a.solver.absolute: -1 must be greater than 0",
     TRAJECTORY % ", solver: {method: Radau, absolute: {x: 0}}": "simulate.a.solver.absolute.x: 0 must be greater than 0",
     TRAJECTORY % ", solver: {method: Radau, absolute: {w: 1}}": "simulate.a.solver.absolute.w: there is no state 'w'",
-    TRAJECTORY % ", measure: {correlation_dimension: true}": "'correlation_dimension' is part of the language but not built yet",
+    TRAJECTORY % ", measure: {correlation_dimension: {}}": "'correlation_dimension' is part of the language but not built yet",
     TRAJECTORY % ", measure: {periodic_orbit: {}}": "simulate.a.measure.periodic_orbit.period: this key is wanted and is not there",
     TRAJECTORY % ", measure: {return_times: true}": "simulate.a.measure.return_times: return times are those to a section",
     TRAJECTORY % ", measure: {section: {when: w - 27}}": "simulate.a.measure.section.when: 'w - 27' needs 'w', which is not known",
     TRAJECTORY % ", measure: {section: {when: rho - 27}}": "'rho - 27' has no state in it and never changes",
     TRAJECTORY % ", measure: {section: {when: abs(x) - 1}}": "'abs(x) - 1' has abs: a quantity with corners cannot be followed",
+    TRAJECTORY % ", measure: {energy: x**2 + w}": "simulate.a.measure.energy.energy: 'x**2 + w' needs 'w', which is not known",
+    TRAJECTORY % ", measure: {energy: {h: 3}}": "simulate.a.measure.energy.h: '3' has no state in it and never changes",
+    TRAJECTORY % ", measure: {energy: true}": "the system does not state what it conserves",
     CLOCK % ("kind", "fixed_points: true"): "simulate.a.measure.fixed_points: a system that depends on t has no fixed points",
     CLOCK % ("kind", "periodic_orbit: {period: 1}"): "'kind' is a column of orbits.parquet: give the state another name",
     TRAJECTORY % ", solver: {method: milstein}": "has no noise and needs a deterministic method",
@@ -221,3 +225,11 @@ def test_any_tree_of_values_is_a_plan_or_a_clear_error(load, tree):
     else:
         mistakes = [plan.targets()]
     assert mistakes
+
+
+def test_the_quantities_that_a_system_states_as_conserved_are_measured(load):
+    text = "simulate: {a: {system: henon_heiles, time: {stop: 1}, measure: {energy: true}}}"
+    config = load(text)
+    resolved = config.scenarios["a"]
+    assert resolved.measure.conserved == Catalogue()["henon_heiles"].invariants.conserved
+    assert resolved.measure.conserved

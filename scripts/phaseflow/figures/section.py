@@ -77,9 +77,10 @@ def _draw_density(axes: Axes, data: pd.DataFrame, across: str, up: str) -> None:
 def write_caption(name: str, scenario: Scenario) -> str:
     """Say what is drawn."""
     section = scenario.measure.section if scenario.measure else None
-    where = f"{section.when.text} passes through zero, {section.direction}" if section else "the section is crossed"
+    way = {"rising": "from below", "falling": "from above", "both": "either way"}[section.direction] if section else ""
+    where = f"{section.when.text} passes through zero {way}" if section else "the section is crossed"
     return (
-        f"Where the trajectories of {name} cross the section: {where} (both: either way). A few points are a cycle, a closed "
+        f"Where the trajectories of {name} cross the section: {where}. A few points are a cycle, a closed "
         "curve a motion with two frequencies, a cloud with structure chaos. Where there are many, darker is more."
     )
 

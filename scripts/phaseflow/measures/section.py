@@ -1,5 +1,7 @@
 """A Poincare section: where an expression passes through zero along the trajectory, each crossing located as an event.
 
+A start that lies on the section counts as a crossing.
+
 Source: Strogatz (2015), Nonlinear Dynamics and Chaos, sec. 8.7.
 """
 

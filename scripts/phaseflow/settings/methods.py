@@ -127,6 +127,24 @@ class PeriodicOrbit(Settings):
     )
 
 
+class CorrelationDimension(Settings):
+    """The correlation dimension of the attractor."""
+
+    points: Count = Field(10_000, ge=1_000, le=100_000, description="how many points of the trajectory are compared")
+
+
+def _read_energy(value: Any) -> Any:
+    """Accept a bare expression for one with the name energy."""
+    return value if isinstance(value, (bool, Mapping)) else {"energy": value}
+
+
+Energy = Annotated[
+    Annotated[dict[Name, Formula], Tag("<mapping>")] | Annotated[bool, Tag("<true>")],
+    Discriminator(lambda value: "<true>" if isinstance(value, bool) else "<mapping>"),
+    BeforeValidator(_read_energy, json_schema_input_type=bool | str | dict[str, str]),
+]
+
+
 class Measure(Settings):
     """What is measured along a trajectory."""
 
@@ -139,14 +157,30 @@ class Measure(Settings):
         None, description="the fixed points that Newton's method finds from the trajectory and a box around it, in orbits.parquet"
     )
     periodic_orbit: PeriodicOrbit | None = Field(None, description="the periodic orbit next to the initial state, in orbits.parquet")
-    correlation_dimension: Annotated[bool | None, PLANNED] = Field(None, description="the correlation dimension")
+    correlation_dimension: Annotated[CorrelationDimension | None, PLANNED] = Field(
+        None, description="the correlation dimension of the attractor, with a standard error; true means the defaults"
+    )
     return_times: bool | None = Field(None, description="the times between crossings of the section, with the standard error of their mean")
-    energy: Annotated[Formula | None, PLANNED] = Field(None, description="a quantity that should be conserved")
+    energy: Energy | None = Field(
+        None,
+        description="by how much quantities drift that should be conserved: an expression, expressions by name, or true: those "
+        "that the system states as its invariants",
+    )
 
     @property
     def asked(self) -> dict[str, Any]:
         """What is asked of each measure, by its name."""
         return {name: value for name in type(self).model_fields if (value := getattr(self, name)) not in (None, False)}
+
+    @property
+    def conserved(self) -> dict[str, Expression]:
+        """What should be conserved, by name."""
+        return dict(self.energy) if isinstance(self.energy, dict) else {}
+
+    def complete(self, system: System) -> Measure:
+        """Return the measure with what the system states to be conserved, where that is asked for."""
+        stated = system.invariants.conserved if system.invariants else {}
+        return self.model_copy(update={"energy": dict(stated)}) if self.energy is True and stated else self
 
     def check(self, path: KeyPath, system: System) -> list[Mistake]:
         """Check that what is measured suits the system."""
@@ -155,6 +189,10 @@ class Measure(Settings):
             mistakes += _check_formula((*path, "section", "when"), self.section.when, system)
         elif self.return_times:
             mistakes.append(Mistake((*path, "return_times"), "return times are those to a section: say section: {when: ...} too"))
+        if self.energy and not self.conserved:
+            mistakes.append(Mistake((*path, "energy"), "the system does not state what it conserves: give an expression, or some by name"))
+        for name, formula in self.conserved.items():
+            mistakes += _check_formula((*path, "energy", name), formula, system)
         if self.fixed_points and any(TIME in formula.names for formula in system.equations.values()):
             mistakes.append(Mistake((*path, "fixed_points"), "a system that depends on t has no fixed points"))
         taken = sorted(set(system.equations) & ORBIT_COLUMNS)

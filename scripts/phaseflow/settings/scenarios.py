@@ -118,6 +118,7 @@ class Scenario(Settings):
         certify = self.certify.model_copy(update={"method": self.certify.method or self._choose_certificate(method, keep)})
         ensemble = self.ensemble and self.ensemble.model_copy(update={"perturb": indexed.spread(self.ensemble.perturb)})
         stated_here: dict[str, Any] = {"system": stated, "parameters": {}, "initial": {}, "ensemble": ensemble}
+        stated_here["measure"] = self.measure and self.measure.complete(system)
         stated_here |= {"solver": solver, "keep": keep, "certify": certify}
         resolved = self.model_copy(update=stated_here)
         return resolved.model_copy(update={"chunk": self.chunk or resolved._size_chunk(len(initial))})
@@ -150,6 +151,7 @@ class Scenario(Settings):
         columns += ["fixed_points", "fixed_points_stable", "fixed_points_singular"] if measure.fixed_points else []
         columns += ["section_count"] if measure.section else []
         columns += [f"return_time_{name}" for name in ("mean", "se", "min", "max")] if measure.return_times else []
+        columns += [f"{name}_drift" for name in measure.conserved]
         orbit = ["period", "residual", "unit_error", "multiplier", "status"] if measure.periodic_orbit else []
         columns += [f"orbit_{name}" for name in orbit]
         return columns + (["step_error"] if self.certify.method == "refine" else [])
@@ -271,7 +273,7 @@ class Scenario(Settings):
             mistakes.append(Mistake((*path, "measure"), f"measures need the method taylor, not {method!r}"))
         mistakes += self._check_certificate(path, method)
         mistakes += self._check_pairs(path, method)
-        return mistakes + (self.measure.check((*path, "measure"), system) if self.measure else [])
+        return mistakes + (self.measure.complete(system).check((*path, "measure"), system) if self.measure else [])
 
     def _check_precision(self, path: KeyPath, method: str) -> list[Mistake]:
         """Check what goes with more digits than a double has."""
