@@ -64,7 +64,7 @@ def _find_chaos(members: pd.DataFrame) -> list[Finding]:
         return []
     exponent, error = to_numbers(members, "lyapunov_1"), to_numbers(members, "lyapunov_1_se")
     above, below, n = int((exponent > 2 * error).sum()), int((exponent < -2 * error).sum()), len(members)
-    evidence = "The largest Lyapunov exponent against two standard errors, from blocks of the run, its halves, and c over its time."
+    evidence = "The largest Lyapunov exponent against two standard errors, from blocks of the run, its halves and its fluctuation."
     findings = []
     if above:
         findings.append(Finding("supported", f"Neighbours part exponentially in {count_of(above, n, 'member')}.", evidence))
