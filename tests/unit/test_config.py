@@ -12,7 +12,7 @@ from phaseflow.config import load_config
 from phaseflow.errors import ConfigError
 from phaseflow.outline import describe_page, format_yaml
 from phaseflow.plan import Plan
-from phaseflow.reference import write_markdown, write_schema
+from phaseflow.reference import write_catalogue, write_markdown, write_schema
 from phaseflow.settings.document import read_document
 from tests.contracts.small import CONFIG
 
@@ -37,12 +37,12 @@ def find_mistakes(load, text):
 
 
 def test_three_mistakes_are_named_together_with_their_lines(load):
-    wrong = "simulate:\n  a:\n    systm: lorenz63\n    time: {stop: 1}\n  b: {system: lorenz36, time: {stop: 1}}\nsed: 3\n"
+    wrong = "simulate:\n  a:\n    systm: lorenz63\n    time: {stop: 1}\n  b: {system: lorens63, time: {stop: 1}}\nsed: 3\n"
     text = find_mistakes(load, wrong)
     assert "has 4 mistakes; nothing was run" in text
     assert "config.yaml:3: simulate.a.systm: unknown key; did you mean 'system'?" in text
     assert "simulate.a.system: this key is wanted and is not there" in text
-    assert "config.yaml:5: simulate.b.system: there is no system 'lorenz36'; did you mean 'lorenz63'?" in text
+    assert "config.yaml:5: simulate.b.system: there is no system 'lorens63'; did you mean 'lorenz63'?" in text
     assert "config.yaml:6: sed: unknown key; did you mean 'seed'?" in text
 
 
@@ -151,6 +151,7 @@ def test_texts_that_yaml_would_misread_survive_the_resolved_config():
 
 def test_the_reference_of_the_config_is_current():
     assert (ROOT / "docs/config.md").read_text() == write_markdown(), "run `make docs`"
+    assert (ROOT / "docs/catalogue.md").read_text() == write_catalogue(), "run `make docs`"
     assert (ROOT / "docs/config.schema.json").read_text() == write_schema(), "run `make docs`"
 
 

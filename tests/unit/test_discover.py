@@ -141,7 +141,7 @@ def test_tables_that_cannot_be_used_are_named(fine, change, message):
         ("discover: {}", "time: {stop: 1}", "fit.f.to: simulate.a keeps no trajectories"),
         ("discover: {}", "time: {stop: 1, samples: 9}, sweep: {rho: [1, 2]}", "the members of simulate.a differ in rho"),
         ("discover: {}, inputs: [x, w]", "time: {stop: 1, samples: 9}", "fit.f.inputs: simulate.a has no column 'w'"),
-        ("discover: {}, truth: lorenz36", "time: {stop: 1, samples: 9}", "did you mean 'lorenz63'?"),
+        ("discover: {}, truth: lorens63", "time: {stop: 1, samples: 9}", "did you mean 'lorenz63'?"),
         ("discover: {library: {fourier: 2}}", "time: {stop: 1, samples: 9}", "not built yet"),
         ("discover: {threshold: 0}", "time: {stop: 1, samples: 9}", "0 must be greater than 0"),
     ],
