@@ -30,7 +30,7 @@ format: $(STAMP)  ## put the code into its standard form
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile
 
-docs: $(STAMP)  ## write docs/config.md and docs/config.schema.json from the settings
+docs: $(STAMP)  ## write docs/config.md, its schema and docs/catalogue.md from the settings and systems
 	$(BIN)/python scripts/document.py
 
 lock:  ## renew requirements.txt from pyproject.toml

@@ -17,7 +17,9 @@ from phaseflow.expressions.quantity import Expression, Quantity
 from phaseflow.expressions.tree import FUNCTIONS
 from phaseflow.plugins import list_plugins, load_plugin
 from phaseflow.settings.base import Settings, is_planned
+from phaseflow.settings.invariants import Invariants
 from phaseflow.settings.report import Report
+from phaseflow.settings.systems import System
 
 _INTRODUCTION = """# The config
 
@@ -29,10 +31,23 @@ language; using them is an error that says so.
 
 **Expressions** are text: numbers, `+ - * / **`, parentheses, names, the constants `pi` and `e`, the time `t`, and
 {functions}. `where(condition, a, b)` takes one comparison. A number may be a constant expression such as `8/3`,
-which stays exact. Inside `{{}}` an expression with a comma needs quotes.
+which stays exact. Inside `{{}}` an expression with a comma or an index needs quotes.
+
+**An index** makes many states of one equation: with `index: {{i: N}}` and a parameter `N`, the state `x[i]` is `x_1` .. `x_N`,
+and `x[i+1]`, `x[i-2]` are its neighbours, round a ring or, with `boundary: fixed`, 0 beyond the ends; `x[1]` is the first,
+and `i` and `N` are numbers. Everything else sees the single states: `x_3` can be given an initial value, perturbed,
+swept and measured alone. `N` can be overridden and not swept.
 
 **Names** of states, parameters and variables have letters, digits and `_`; `lambda` and Python's other words
 cannot be names.
+"""
+
+_CATALOGUE = """# The catalogue
+
+This page is written from `scripts/phaseflow/catalogue/` by `make docs`. Each of these {count} systems is there under its name,
+`system: lorenz63`; its file has its equations and its initial state. What is known of its solutions is what the tests hold
+it against: conserved quantities, the divergence of its field where that is constant (the sum of all Lyapunov exponents),
+published exponents and periods.
 """
 
 _TYPE_NAMES: dict[Any, str] = {
@@ -54,13 +69,38 @@ def write_markdown() -> str:
     parts += _describe_model(Report, "report", "## report")
     parts.append("## Figures\n\nEach is drawn from one section's entries; a list under `report.figures` chooses among them.\n")
     parts.append(_write_table(["figure", "drawn from", "options", "shows"], list(_list_figures())))
-    parts.append("## Systems of the catalogue\n")
-    catalogue = Catalogue()
-    rows = [[f"`{name}`", str(system.description), str(system.source)] for name, system in catalogue.items()]
-    parts.append(_write_table(["name", "what it is", "source"], rows))
+    parts.append("## Systems of the catalogue\n\nThey are listed in [catalogue.md](catalogue.md).\n")
     parts.append("## Algorithms of `optimize`\n")
     parts.append(_write_table(["name", "uses", "keeps bounds"], list(_list_algorithms())))
     return "\n".join(parts)
+
+
+def write_catalogue() -> str:
+    """Return the page of the shipped systems as Markdown."""
+    catalogue = Catalogue()
+    head = ["name", "what it is", "states", "parameters", "source", "what is known of its solutions"]
+    return _CATALOGUE.format(count=len(catalogue)) + "\n" + _write_table(head, [_describe_system(*item) for item in catalogue.items()])
+
+
+def _describe_system(name: str, system: System) -> list[str]:
+    link = f"[`{name}`](../scripts/phaseflow/catalogue/{name}.yaml)"
+    states = ", ".join(f"`{state}`" for state in system.equations)
+    ranges = "".join(f"; `{index}` = 1 .. `{size}`, {system.boundary or 'periodic'}" for index, size in (system.index or {}).items())
+    parameters = ", ".join(f"`{parameter}` = {value.text}" for parameter, value in system.parameters.items())
+    return [link, str(system.description), states + ranges, parameters, str(system.source), _describe_invariants(system.invariants)]
+
+
+def _describe_invariants(known: Invariants | None) -> str:
+    if known is None:
+        return ""
+    said = [f"{name} is conserved" for name in known.conserved]
+    if known.divergence is not None:
+        said.append("volume is conserved" if known.divergence.text == "0" else f"divergence `{known.divergence.text}`")
+    if known.lyapunov is not None and known.lyapunov_error is not None:
+        said.append(f"exponents {', '.join(value.text for value in known.lyapunov)} (to {known.lyapunov_error.text})")
+    if known.period is not None:
+        said.append(f"period {known.period.text}")
+    return "; ".join(said) + (f" ({known.source})" if known.source else "")
 
 
 def write_schema() -> str:

@@ -13,7 +13,7 @@ from phaseflow.config import load_config
 from phaseflow.errors import ConfigError
 from phaseflow.outline import describe_page, format_yaml
 from phaseflow.plan import Plan
-from phaseflow.reference import write_markdown, write_schema
+from phaseflow.reference import write_catalogue, write_markdown, write_schema
 from phaseflow.settings.document import read_document
 from tests.contracts.small import CONFIG
 
@@ -189,6 +189,7 @@ def test_texts_that_yaml_would_misread_survive_the_resolved_config():
 
 def test_the_reference_of_the_config_is_current():
     assert (ROOT / "docs/config.md").read_text() == write_markdown(), "run `make docs`"
+    assert (ROOT / "docs/catalogue.md").read_text() == write_catalogue(), "run `make docs`"
     assert (ROOT / "docs/config.schema.json").read_text() == write_schema(), "run `make docs`"
 
 

@@ -267,3 +267,42 @@ def test_a_calibration_sees_the_single_states(load):
     assert list(study.calibration.system.equations) == ["x_1", "x_2", "x_3", "x_4"]
     with pytest.raises(ConfigError, match="there is no parameter 'N'"):
         load(SCENARIO % "" + "\noptimize:" + text.replace("F: {", "N: {"))
+
+
+def test_an_index_that_yaml_misreads_is_recognised(load):
+    with pytest.raises(ConfigError, match=r"an expression with an index, such as x\[i\], needs quotes inside"):
+        load('  other: {index: {i: N}, equations: {"x[i]": x[i+1] - x[i]}, parameters: {N: 3}, initial: {"x[i]": 1}}')
+
+
+def test_what_is_known_of_a_system_is_no_part_of_its_members(load):
+    known = """    description: A ring.
+    source: Nobody (2000)
+    invariants: {divergence: -4, lyapunov: [1, 0], lyapunov_error: 0.1, period: 3, source: Nobody (2001), conserved: {sum: x_1 + x_2}}
+"""
+    fit = "\nfit: {f: {discover: {library: {polynomial: 2}}, to: simulate.a, truth: by_hand}}"
+    study = "\noptimize: {c: {calibrate: {to: simulate.a, observe: {x_2: x_2}, parameters: {F: {start: 7}}}}}"
+    asked = (SCENARIO % "").replace("ring", "by_hand") + study + fit
+    plain, described = Plan(load(asked)), Plan(load(known + asked))
+    for final in (("simulate", "a"), ("optimize", "c"), ("fit", "f")):
+        assert plain.block(*final).text == described.block(*final).text
+        assert plain.origin(*final).key == described.origin(*final).key
+    assert plain.chunks("simulate", "a") == described.chunks("simulate", "a")
+
+
+@pytest.mark.parametrize(
+    ("invariants", "text"),
+    [
+        ({"conserved": {"q": "x_1 + y"}}, "s.invariants.conserved.q: 'x_1 + y' needs 'y', which is not known"),
+        ({"divergence": "-x_1"}, "s.invariants.divergence: '-x_1' needs 'x_1', which is not known"),
+        ({"lyapunov": [1]}, "s.invariants: lyapunov and lyapunov_error are wanted together"),
+        ({"lyapunov": [1] * 5, "lyapunov_error": 1, "source": "x"}, "there are as many exponents as states, 4, not more"),
+        ({"period": 2}, "s.invariants.source: where lyapunov or period was published is wanted"),
+    ],
+)
+def test_a_mistake_in_what_is_known_is_explained(invariants, text):
+    assert text in explain(invariants=invariants)
+
+
+def test_what_is_known_is_written_out_with_the_index():
+    known = make(invariants={"divergence": "-N", "conserved": {"q": "x_1*N"}}).expand().invariants
+    assert (known.divergence.text, known.conserved["q"].text) == ("-4", "x_1*4")

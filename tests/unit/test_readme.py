@@ -37,7 +37,7 @@ def test_the_targets_of_the_readme_are_in_the_makefile():
 
 
 def test_the_files_that_documents_link_to_are_there():
-    for name in ("README.md", "CONTRIBUTING.md", "docs/decisions.md", "docs/config.md"):
+    for name in ("README.md", "CONTRIBUTING.md", "docs/decisions.md", "docs/config.md", "docs/catalogue.md"):
         page = ROOT / name
         for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (page.parent / link).exists(), f"{name} links to {link}"

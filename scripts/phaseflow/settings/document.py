@@ -44,7 +44,7 @@ def read_document(text: str, source: str) -> Document:
         _check_levels(text)
         nodes = list(yaml.compose_all(text, Loader=_Loader))
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise ConfigError(source, [Mistake((), _explain(error))]) from None
+        raise ConfigError(source, [Mistake((), _explain(error, text))]) from None
     if len(nodes) != 1 or not isinstance(nodes[0], yaml.MappingNode):
         raise ConfigError(source, [Mistake((), "a config is one YAML document with keys at its top level")])
     document = Document({})
@@ -62,11 +62,14 @@ def _check_levels(text: str) -> None:
             raise yaml.MarkedYAMLError(problem="nested too deeply", problem_mark=mark)
 
 
-def _explain(error: Exception) -> str:
+def _explain(error: Exception, text: str) -> str:
     mark = getattr(error, "problem_mark", None)
     place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
     problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-    return f"{place}this is not YAML: {problem}"
+    line = text.split("\n")[mark.line] if mark and mark.line <= text.count("\n") else ""
+    has_index = "expected ','" in problem and "{" in line and re.search(r"\w\[\w", line)
+    hint = "; an expression with an index, such as x[i], needs quotes inside {}" if has_index else ""
+    return f"{place}this is not YAML: {problem}{hint}"
 
 
 class _Builder:
