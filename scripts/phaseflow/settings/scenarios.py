@@ -129,7 +129,7 @@ class Scenario(Settings):
         columns += [f"return_time_{name}" for name in ("mean", "se", "min", "max")] if measure.return_times else []
         columns += [f"{name}_drift" for name in measure.conserved]
         columns += [f"correlation_dimension{end}" for end in ("", "_se", "_status")] if measure.correlation_dimension else []
-        orbit = ["period", "residual", "unit_error", "multiplier", "status"] if measure.periodic_orbit else []
+        orbit = ["period", "residual", "unit_error", "multiplier", "stability", "status"] if measure.periodic_orbit else []
         return columns + [f"orbit_{name}" for name in orbit]
 
     def list_plugins(self) -> list[tuple[str, str]]:
