@@ -94,7 +94,6 @@ MISTAKES = {
     TRAJECTORY % ", solver: {method: Radau, absolute: -1}": "simulate.a.solver.absolute: -1 must be greater than 0",
     TRAJECTORY % ", solver: {method: Radau, absolute: {x: 0}}": "simulate.a.solver.absolute.x: 0 must be greater than 0",
     TRAJECTORY % ", solver: {method: Radau, absolute: {w: 1}}": "simulate.a.solver.absolute.w: there is no state 'w'",
-    TRAJECTORY % ", measure: {correlation_dimension: {}}": "'correlation_dimension' is part of the language but not built yet",
     TRAJECTORY % ", measure: {periodic_orbit: {}}": "simulate.a.measure.periodic_orbit.period: this key is wanted and is not there",
     TRAJECTORY % ", measure: {return_times: true}": "simulate.a.measure.return_times: return times are those to a section",
     TRAJECTORY % ", measure: {section: {when: w - 27}}": "simulate.a.measure.section.when: 'w - 27' needs 'w', which is not known",

@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from phaseflow.findings import format_number, join_names
+from phaseflow.findings import format_measured, format_number, join_names
 from phaseflow.plugins import list_plugins, load_plugin
 
 SETTINGS = {"time": {"stop": "40"}, "solver": {"method": "taylor", "tolerance": "1e-12"}, "certify": {"method": "none"}}
@@ -323,3 +323,70 @@ def test_a_root_is_claimed_only_where_it_is_enclosed():
     assert "Whether there are more roots is not shown." in claims
     assert "No root was found" in join_claims(find("minimize", settings, trials, {"roots": []}))
     assert "root" not in join_claims(find("minimize", {"variables": {"x": {}}}, trials, {"roots": []}))
+
+
+def list_claims(**columns):
+    settings = SETTINGS | columns.pop("settings", {})
+    n = len(next(iter(columns.values())))
+    findings = find_in_members(settings, make_members(["ok"] * n, **columns))
+    return [(finding.standing, finding.claim, finding.evidence) for finding in findings[1:-1]]
+
+
+def test_fixed_points_are_those_that_were_found():
+    found = list_claims(fixed_points=[1.0, 3.0], fixed_points_stable=[1.0, 2.0], fixed_points_singular=[0.0, 0.0])
+    assert [row[:2] for row in found] == [("supported", "1 to 3 fixed points were found in each member, 1 to 2 of them stable.")]
+    assert "there may be others" in found[0][2]
+    assert list_claims(fixed_points=[0.0])[0][0] == "open"
+    singular = list_claims(fixed_points=[9.0], fixed_points_stable=[0.0], fixed_points_singular=[9.0])
+    assert singular[1][:2] == ("open", "In 1 of 1 members the stability of some is open.")
+
+
+def test_a_periodic_orbit_has_the_digits_that_its_errors_support():
+    column = {"orbit_period": [1.5586522107161747], "orbit_residual": [3e-11], "orbit_unit_error": [2e-6]}
+    found = list_claims(**column, orbit_stability=["saddle"], orbit_status=["found"])
+    assert [row[:2] for row in found] == [
+        ("supported", "A periodic orbit was found in 1 of 1 members, of period 1.558652: 1 saddle."),
+    ]
+    assert "is off by at most 2e−6" in found[0][2]
+    missing = list_claims(orbit_period=[math.nan] * 2, orbit_status=["not_converged", "equilibrium"])
+    assert missing[0][:2] == ("open", "No periodic orbit was found in 2 of 2 members.")
+    assert missing[0][2].startswith("1 with status equilibrium; 1 with status not_converged.")
+
+
+def test_return_times_have_the_digits_that_their_error_supports():
+    columns = {"return_time_mean": [0.7499101], "return_time_se": [0.00097], "return_time_min": [0.5], "return_time_max": [1.25]}
+    found = list_claims(section_count=[2667.0], **columns)
+    assert [row[1] for row in found] == ["The section is crossed 2667 times a member.", "A return takes 0.7499 ± 0.0010 on average."]
+    assert list_claims(section_count=[0.0])[0][0] == "open"
+    none = list_claims(section_count=[1.0], return_time_mean=[math.nan], return_time_se=[math.nan])
+    assert none[1][:2] == ("open", "No member comes back to the section, so there is no return time.")
+
+
+def test_a_quantity_that_drifts_more_than_the_tolerance_allows_is_not_conserved():
+    settings = {"measure": {"energy": {"h": "x"}}}
+    # A hundred steps of 1e-12, ten times over: 1e-9.
+    found = list_claims(h_drift=[5e-10, 2e-9, math.nan], settings=settings)
+    assert [row[0] for row in found] == ["supported", "failed", "open"]
+    assert found[1][1] == "h is not conserved in 1 of 3 members."
+
+
+def test_a_dimension_comes_with_its_error_or_the_reason_why_there_is_none():
+    found = list_claims(correlation_dimension=[2.0613], correlation_dimension_se=[0.0195], correlation_dimension_status=["found"])
+    assert found[0][1] == "The correlation dimension is 2.061 ± 0.019 in 1 of 1 members."
+    none = list_claims(correlation_dimension=[math.nan], correlation_dimension_se=[math.nan], correlation_dimension_status=["at_rest"])
+    assert none == [("open", "1 of 1 members have no correlation dimension.", "Status at_rest.")]
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "text"),
+    [
+        (2.0613, 0.0295, "2.06 ± 0.03"),
+        (-14.5716, 0.0012, "−14.5716 ± 0.0012"),
+        (12345.0, 300.0, "12300 ± 300"),
+        (1.0, 3e-9, "1.000000000 ± 3e−9"),
+        (0.0, 0.5, "0.0 ± 0.5"),
+        (1.5, math.nan, "1.5, its error unknown"),
+    ],
+)
+def test_a_value_is_rounded_where_its_error_begins(value, error, text):
+    assert format_measured(value, error) == text

@@ -58,6 +58,19 @@ def format_number(value: Any, digits: int = _SHOWN_DIGITS) -> str:
     return (f"{mantissa}e{int(exponent)}" if exponent else mantissa).replace("-", "−")
 
 
+def format_measured(value: float, error: float, most: int = 12) -> str:
+    """Return `2.06 ± 0.02`: the error with one digit, or two where it begins with 1, and the value to the same place."""
+    if not (math.isfinite(value) and math.isfinite(error) and error > 0):
+        return f"{format_number(value)}, its error unknown"
+    place = math.floor(math.log10(error)) - (1 if f"{error:e}"[0] == "1" else 0)
+    place = max(place, math.floor(math.log10(abs(value) or error)) - most + 1)
+    if place > 0:
+        rounded, margin = (f"{round(number / 10**place) * 10**place:g}" for number in (value, error))
+    else:
+        rounded, margin = f"{value:.{-place}f}", f"{error:.{-place}f}" if error >= 1e-4 else f"{error:.0e}"
+    return f"{rounded} ± {margin}".replace("-", "−").replace("e−0", "e−")
+
+
 def join_names(names: Sequence[str], limit: int = 12) -> str:
     """Return names as a phrase: `a, b and c`; beyond the limit only their number."""
     shown = [str(name) for name in names]

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from phaseflow.findings import Finding, Findings, count_of, format_number, span, to_numbers
+from phaseflow.findings._measures import find_measures
 
 # An estimate of an error has no more digits to show.
 _ERROR_DIGITS = 2
@@ -26,7 +27,7 @@ def find_in_members(settings: Mapping[str, Any], members: pd.DataFrame, _statist
     if not is_ok.all():
         claim = f"{count_of(int((~is_ok).sum()), len(members), 'member')} ended before t = {stop}."
         findings.append(Finding("failed", claim, _describe_ends(members[~is_ok])))
-    return [*findings, *_find_chaos(members), _find_reliability(settings, members)]
+    return [*findings, *_find_chaos(members), *find_measures(settings, members), _find_reliability(settings, members)]
 
 
 def _describe_solver(settings: Mapping[str, Any], members: pd.DataFrame) -> str:

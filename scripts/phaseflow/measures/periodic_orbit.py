@@ -24,6 +24,7 @@ def measure(asked: PeriodicOrbit, task: Task, trajectories: Trajectories) -> Mea
         "orbit_multiplier": [max(np.abs(cycle.others.values), default=np.nan) for cycle in cycles],
     }
     arrays: dict[str, Column] = {name: np.array(values, dtype=np.float64) for name, values in columns.items()}
+    arrays["orbit_stability"] = np.array([cycle.stability if cycle.is_found else None for cycle in cycles], dtype=object)
     arrays["orbit_status"] = np.array([cycle.reason for cycle in cycles], dtype=object)
     orbits = [
         Orbit(member, "periodic_orbit", 1, c.period, c.state, c.residual, c.stability, c.unit_error, c.multipliers)

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 from phaseflow.errors import KeyPath, Mistake, suggest
 from phaseflow.expressions.quantity import Expression, Quantity
 from phaseflow.expressions.tree import SWITCHES, TIME, find_operators
-from phaseflow.settings.base import PLANNED, Count, Formula, Name, Real, Settings, positive
+from phaseflow.settings.base import Count, Formula, Name, Real, Settings, positive
 from phaseflow.settings.systems import System, check_known
 
 # The plugin of `engines/` that has each method.
@@ -133,6 +133,11 @@ class CorrelationDimension(Settings):
     points: Count = Field(10_000, ge=1_000, le=100_000, description="how many points of the trajectory are compared")
 
 
+def _read_dimension(value: Any) -> Any:
+    """Accept true for the defaults and false for nothing."""
+    return ({} if value else None) if isinstance(value, bool) else value
+
+
 def _read_energy(value: Any) -> Any:
     """Accept a bare expression for one with the name energy."""
     return value if isinstance(value, (bool, Mapping)) else {"energy": value}
@@ -157,9 +162,9 @@ class Measure(Settings):
         None, description="the fixed points that Newton's method finds from the trajectory and a box around it, in orbits.parquet"
     )
     periodic_orbit: PeriodicOrbit | None = Field(None, description="the periodic orbit next to the initial state, in orbits.parquet")
-    correlation_dimension: Annotated[CorrelationDimension | None, PLANNED] = Field(
-        None, description="the correlation dimension of the attractor, with a standard error; true means the defaults"
-    )
+    correlation_dimension: Annotated[
+        CorrelationDimension | None, BeforeValidator(_read_dimension, json_schema_input_type=bool | CorrelationDimension)
+    ] = Field(None, description="the correlation dimension of the attractor, with a standard error; true means the defaults")
     return_times: bool | None = Field(None, description="the times between crossings of the section, with the standard error of their mean")
     energy: Energy | None = Field(
         None,

@@ -152,7 +152,8 @@ class Scenario(Settings):
         columns += ["section_count"] if measure.section else []
         columns += [f"return_time_{name}" for name in ("mean", "se", "min", "max")] if measure.return_times else []
         columns += [f"{name}_drift" for name in measure.conserved]
-        orbit = ["period", "residual", "unit_error", "multiplier", "status"] if measure.periodic_orbit else []
+        columns += [f"correlation_dimension{end}" for end in ("", "_se", "_status")] if measure.correlation_dimension else []
+        orbit = ["period", "residual", "unit_error", "multiplier", "stability", "status"] if measure.periodic_orbit else []
         columns += [f"orbit_{name}" for name in orbit]
         return columns + (["step_error"] if self.certify.method == "refine" else [])
 
