@@ -113,7 +113,7 @@ def test_the_same_formula_written_otherwise_is_equal() -> None:
         ("y ~ __import__('os').system('true')", "only the listed functions can be called"),
         ("y ~ Q('x')", "there is no function 'Q'"),
         ("y ~ {x}", "only numbers, names"),
-        ("y ~ x[0]", "only numbers, names"),
+        ("y ~ x[0]", "an index is written"),
         ("y ~ température", "the character 'é' is not allowed"),
         ("y + z ~ x", "put arithmetic inside I(...), as in I(y + z)"),
         ("y ~ " + " + ".join(f"x{place}" for place in range(MAX_TERMS)), "has 500 terms"),

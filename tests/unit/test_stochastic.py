@@ -23,7 +23,7 @@ def simulate(folder, settings, seed=11):
     block, plan = Block.of("simulate", "it", scenario, seed), scenario.lay_out()
     parts = []
     for number in range(len(plan.chunks())):
-        files = [folder / f"{number}.{kind}" for kind in ("trajectories", "members", "events")]
+        files = [folder / f"{number}.{kind}" for kind in ("trajectories", "members", "events", "orbits")]
         simulate_chunk(block, number, *files)
         parts.append([pq.read_table(file).to_pandas() for file in files[:2]])
     trajectories, members = (pd.concat(tables, ignore_index=True) for tables in zip(*parts, strict=True))
