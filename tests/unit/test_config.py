@@ -91,6 +91,7 @@ MISTAKES = {
     TRAJECTORY % ", solver: {precision: quadruple}, measure: {lyapunov: all}": "measures are computed in double precision",
     TRAJECTORY % ", solver: {precision: quadruple}, certify: estimate": "an estimate compares with a run in double precision",
     TRAJECTORY % ", solver: {precision: single}": "'single' is not",
+    TRAJECTORY % ", solver: {step: 0.1}": "simulate.a.solver.step: 'taylor' chooses its own steps",
     TRAJECTORY % ", solver: {method: Radau, absolute: -1}": "simulate.a.solver.absolute: -1 must be greater than 0",
     TRAJECTORY % ", solver: {method: Radau, absolute: {x: 0}}": "simulate.a.solver.absolute.x: 0 must be greater than 0",
     TRAJECTORY % ", solver: {method: Radau, absolute: {w: 1}}": "simulate.a.solver.absolute.w: there is no state 'w'",

@@ -267,6 +267,9 @@ class Scenario(Settings):
         here = (*path, "solver", "method")
         mistakes = self._check_precision((*path, "solver"), method)
         mistakes += self._check_stochastic((*path, "solver"), method, system) if system.noise else []
+        if self.solver.step is not None and method not in STOCHASTIC:
+            text = f"{method!r} chooses its own steps: a step is for euler_maruyama and milstein"
+            mistakes.append(Mistake((*path, "solver", "step"), text))
         if (method in STOCHASTIC) != bool(system.noise):
             kind = "has noise and needs a stochastic method" if system.noise else "has no noise and needs a deterministic method"
             mistakes.append(Mistake(here, f"{method!r} does not suit the system, which {kind}"))
