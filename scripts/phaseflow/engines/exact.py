@@ -68,7 +68,7 @@ def _follow_linear(form: ClosedForm, task: Task, result: Trajectories) -> None:
             matrices, shifts, factors = transitions[kind_of[place]]
             with np.errstate(all="ignore"):
                 # Careful: sums member by member in a fixed order; a product of matrices would round as its size says.
-                moved = shifts.copy()
+                moved = np.broadcast_to(shifts, state.shape).copy()
                 for other in range(len(state)):
                     moved += matrices[:, other] * state[other] + factors[:, other] * normals[other]
                 state = moved
@@ -83,11 +83,14 @@ def _note_step(result: Trajectories, part: str, place: int, state: Array, times:
 
 
 def _find_transitions(form: ClosedForm, task: Task, duration: float) -> tuple[Array, Array, Array]:
-    """Return every member's transition, members last; members with the same parameters share the computation."""
+    """Return every member's transition, members last, or one for all; members with the same parameters share the computation."""
     rows, row_of = np.unique(task.parameters, axis=0, return_inverse=True)
     found = [find_transition(*_evaluate_form(form, task, row), duration) for row in rows]
-    matrices, shifts, factors = (np.stack(parts, axis=-1)[..., row_of.ravel()] for parts in zip(*found, strict=True))
-    return matrices, shifts, factors
+    matrices, shifts, factors = (np.stack(parts, axis=-1) for parts in zip(*found, strict=True))
+    if len(rows) == 1:
+        return matrices, shifts, factors
+    members = row_of.ravel()
+    return matrices[..., members], shifts[..., members], factors[..., members]
 
 
 def _evaluate_form(form: ClosedForm, task: Task, row: Array) -> tuple[Array, Array, Array]:
@@ -97,7 +100,9 @@ def _evaluate_form(form: ClosedForm, task: Task, row: Array) -> tuple[Array, Arr
     diffusions = np.zeros((len(states), len(processes)))
     for (state, process), tree in form.diffusions.items():
         diffusions[states.index(state), processes.index(process)] = evaluate(tree, values)
-    slopes = np.array([[float(evaluate(tree, values)) for tree in line] for line in form.slopes])
+    slopes = np.zeros((len(states), len(states)))
+    for (state, other), tree in form.slopes.items():
+        slopes[states.index(state), states.index(other)] = evaluate(tree, values)
     return slopes, np.array([float(evaluate(tree, values)) for tree in form.constants]), diffusions
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations
+from functools import reduce
 from typing import Literal
 
 import numpy as np
@@ -39,13 +39,15 @@ class ClosedForm:
     Attributes
     ----------
     kind : linear, dX = (A X + c) dt + B dW; or geometric, dX_i = c_i X_i dt + X_i sum_j B_ij dW_j.
-    slopes : A, of shape (dimension, dimension); empty where geometric.
+    slopes : A by state and state; empty where geometric.
     constants : c, one for each state.
-    diffusions : B by state and process; what is not there is zero.
+    diffusions : B by state and process.
+
+    What is not there is zero.
     """
 
     kind: Literal["linear", "geometric"]
-    slopes: list[list[Node]]
+    slopes: dict[tuple[str, str], Node]
     constants: list[Node]
     diffusions: dict[tuple[str, str], Node]
 
@@ -83,16 +85,20 @@ def _is_free(tree: Node, system: System) -> bool:
 
 
 def _find_linear(system: System) -> ClosedForm | None:
-    states = list(system.equations)
-    drifts = [formula.tree for formula in system.equations.values()]
+    drifts = {state: formula.tree for state, formula in system.equations.items()}
     diffusions = {(state, process): formula.tree for state, process, formula in system.list_noise()}
-    if not all(_is_free(tree, system) for tree in diffusions.values()) or any(_is_switching(tree) for tree in drifts):
+    if not all(_is_free(tree, system) for tree in diffusions.values()) or any(_is_switching(tree) for tree in drifts.values()):
         return None
-    slopes = [[differentiate(drift, state) for state in states] for drift in drifts]
-    constants = [substitute(drift, dict.fromkeys(states, ZERO)) for drift in drifts]
-    if not all(_is_free(tree, system) for tree in (*constants, *(slope for row in slopes for slope in row))):
+    slopes = {(state, other): differentiate(drift, other) for state, drift in drifts.items() for other in _list_states(system, drift)}
+    constants = [substitute(drift, dict.fromkeys(_list_states(system, drift), ZERO)) for drift in drifts.values()]
+    if not all(_is_free(tree, system) for tree in (*constants, *slopes.values())):
         return None
     return ClosedForm("linear", slopes, constants, diffusions)
+
+
+def _list_states(system: System, tree: Node) -> list[str]:
+    """Return the states that an expression names, sorted; by all others its derivative is zero."""
+    return sorted(find_names(tree) & system.equations.keys())
 
 
 def _is_switching(tree: Node) -> bool:
@@ -103,15 +109,15 @@ def _is_switching(tree: Node) -> bool:
 def _find_geometric(system: System) -> ClosedForm:
     constants = [_find_rate(system, state, formula.tree) for state, formula in system.equations.items()]
     diffusions = {(state, process): _find_rate(system, state, formula.tree) for state, process, formula in system.list_noise()}
-    return ClosedForm("geometric", [], constants, diffusions)
+    return ClosedForm("geometric", {}, constants, diffusions)
 
 
 def _find_rate(system: System, state: str, tree: Node) -> Node:
     """Return c of an expression c x, where x is a state and c free of states and time."""
     rate = differentiate(tree, state)
-    others = [other for other in system.equations if other != state]
+    others = find_names(tree) & {*system.equations, TIME} - {state}
     is_straight = not _is_switching(tree) and _is_free(rate, system) and substitute(tree, {state: ZERO}) == ZERO
-    if is_straight and all(differentiate(tree, other) == ZERO for other in others) and differentiate(tree, TIME) == ZERO:
+    if is_straight and all(differentiate(tree, other) == ZERO for other in others):
         return rate
     raise ValueError(
         "the law has a closed form where the drift is linear in the states and the noise constant, or where drift and noise of each state "
@@ -121,39 +127,31 @@ def _find_rate(system: System, state: str, tree: Node) -> Node:
 
 def find_corrections(system: System) -> dict[str, list[tuple[str, str, Node]]]:
     """Return for each state the pairs of processes j <= k with L^j b^k = sum over l of b^lj d(b^k)/dx_l, where that is not zero."""
-    processes = system.list_processes()
-    pairs = [(j, k) for place, j in enumerate(processes) for k in processes[place:]]
-    found: dict[str, list[tuple[str, str, Node]]] = {}
-    for state in system.equations:
-        sums = [(j, k, _add_up(_list_terms(system, state, j, k))) for j, k in pairs]
-        found[state] = [(j, k, tree) for j, k, tree in sums if tree is not None]
+    return {
+        state: [(j, k, _add_up(terms)) for (j, k), terms in sorted(_find_terms(system, state).items()) if j <= k]
+        for state in system.equations
+    }
+
+
+def _find_terms(system: System, state: str) -> dict[tuple[str, str], list[Node]]:
+    """Return for the processes j and k the terms of L^j b^k in the equation of a state that are not zero."""
+    noise = system.noise or {}
+    found: dict[tuple[str, str], list[Node]] = {}
+    for k, diffusion in noise.get(state, {}).items():
+        for other in _list_states(system, diffusion.tree):
+            slope = differentiate(diffusion.tree, other)
+            if slope == ZERO:
+                continue
+            for j, along in noise.get(other, {}).items():
+                term = multiply(along.tree, slope)
+                # Where noise is switched off it has no slope either: sqrt(max(v, 0)) at v < 0, where its derivative would be 0/0.
+                is_off = Apply("==", (along.tree, ZERO))
+                found.setdefault((j, k), []).append(Apply("where", (is_off, ZERO, term)) if _is_switching(along.tree) else term)
     return found
 
 
-def _list_terms(system: System, state: str, j: str, k: str) -> list[Node]:
-    """Return the terms of L^j b^k in the equation of a state that are not zero."""
-    noise = system.noise or {}
-    diffusion = noise.get(state, {}).get(k)
-    if diffusion is None:
-        return []
-    terms = []
-    for other in system.equations:
-        along = noise.get(other, {}).get(j)
-        slope = differentiate(diffusion.tree, other)
-        if along is None or slope == ZERO:
-            continue
-        term = multiply(along.tree, slope)
-        # Where noise is switched off it has no slope either: sqrt(max(v, 0)) at v < 0, where its derivative would be 0/0.
-        is_off = Apply("==", (along.tree, ZERO))
-        terms.append(Apply("where", (is_off, ZERO, term)) if _is_switching(along.tree) else term)
-    return terms
-
-
-def _add_up(terms: list[Node]) -> Node | None:
-    total: Node | None = None
-    for term in terms:
-        total = term if total is None else Apply("+", (total, term))
-    return total
+def _add_up(terms: list[Node]) -> Node:
+    return reduce(lambda total, term: Apply("+", (total, term)), terms)
 
 
 def explain_no_commutation(system: System) -> str | None:
@@ -162,9 +160,10 @@ def explain_no_commutation(system: System) -> str | None:
         # So that what is too deep is refused here, not by the method.
         for tree in (tree for pairs in find_corrections(system).values() for *_, tree in pairs):
             evaluate(tree, _draw_points(system))
-        for j, k in combinations(system.list_processes(), 2):
-            for state in system.equations:
-                sides = _list_terms(system, state, j, k), _list_terms(system, state, k, j)
+        for state in system.equations:
+            terms = _find_terms(system, state)
+            for j, k in sorted({(min(pair), max(pair)) for pair in terms if pair[0] != pair[1]}):
+                sides = terms.get((j, k), []), terms.get((k, j), [])
                 if sides[0] != sides[1] and not _are_equal(system, *sides):
                     return f"L^{j} b^{k} is not L^{k} b^{j} in the equation of {state}"
     except RecursionError:
