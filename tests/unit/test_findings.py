@@ -156,7 +156,7 @@ def test_a_certificate_of_another_trial_or_of_a_local_minimum_proves_nothing_glo
     findings = find_in_trials(["x"], local)
     assert list_standings(findings) == ["supported", "supported", "open"]
     assert findings[1].claim == "A local minimum next to it is proven, for 1 of 1 such trials."
-    assert "It lies at x = 0.333333333333, each to within 2e−17." in findings[1].evidence
+    assert "It lies at x = 0.333333333333, to within 2e−17." in findings[1].evidence
     assert "no other within 0.02 × max(1, |x|)" in findings[1].evidence
     assert findings[2].claim == "Nothing proves that it is the least possible."
     bounded = find_in_trials(["x"], local.assign(proven_bound=0.5))
@@ -182,7 +182,7 @@ def test_answers_under_constraints_count_within_the_tolerance():
     find = load_plugin("findings", "minimize").find
     settings = {"variables": {"x": None}, "constraints": ["x >= 1"]}
     assert "The least value seen is 1," in find(settings, trials, {})[0].claim
-    assert "The least value seen is 0.5," in find({**settings, "constraint_tolerance": "0.1"}, trials, {})[0].claim
+    assert "The least value seen is 0.5," in find({**settings, "constraint_tolerance": "1/10"}, trials, {})[0].claim
     nothing = find(settings, trials.assign(feasibility=1.0, proven_bound=math.inf), {})
     assert nothing[1].claim == "It is proven that no point within the bounds keeps the constraints."
 

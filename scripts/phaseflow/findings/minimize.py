@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from phaseflow.expressions.quantity import Quantity
 from phaseflow.findings import Finding, Findings, count_of, format_number, join_names, span, to_numbers, to_texts
 
 # Two values of an objective count as the same within this, relative to the larger of 1 and their size.
@@ -24,7 +25,7 @@ def find_in_trials(settings: Mapping[str, Any], trials: pd.DataFrame, statistics
         return [Finding("open", "There are no trials, so nothing can be said.")]
     variables = list(settings.get("variables", {}))
     values = to_numbers(trials, "value")
-    allowance = float(settings.get("constraint_tolerance") or _ALLOWANCE) if settings.get("constraints") else 0.0
+    allowance = _read_allowance(settings)
     is_answer = (trials["status"] != "failed") & values.map(math.isfinite) & (to_numbers(trials, "feasibility") <= allowance)
     findings = []
     if is_answer.any():
@@ -36,6 +37,14 @@ def find_in_trials(settings: Mapping[str, Any], trials: pd.DataFrame, statistics
         findings += _find_infeasible(trials)
     roots = _find_roots(statistics.get("roots", [])) if settings.get("roots") else []
     return [*findings, *roots, *_find_other_points(trials), *_find_wrong_derivatives(trials), *_find_unfinished(trials)]
+
+
+def _read_allowance(settings: Mapping[str, Any]) -> float:
+    """Return by how much an answer may violate its constraints, 0 where there are none."""
+    stated = settings.get("constraint_tolerance")
+    if not settings.get("constraints"):
+        return 0.0
+    return _ALLOWANCE if stated is None else Quantity.parse(stated).value
 
 
 def _find_least(variables: Sequence[str], trials: pd.DataFrame, values: pd.Series, is_best: pd.Series) -> Finding:
@@ -95,7 +104,10 @@ def _find_local(variables: Sequence[str], best: pd.DataFrame) -> Finding:
     ]
     parts = []
     if places:
-        parts.append(f"It lies at {join_names(places)}, each to within {format_number(row['certified_error'], 2)}.")
+        error = float(row["certified_error"])
+        parts.append(
+            f"It lies {'exactly ' if error == 0 else ''}at {join_names(places)}{f', to within {format_number(error, 2)}' if error else ''}."
+        )
     radius = float(row.get("certified_radius", math.nan))
     if math.isinf(radius):
         parts.append("There is no other within the bounds.")
