@@ -106,9 +106,7 @@ class _Runner:
         options = (transient, scenario.solver, self.seed, streams, self.events, self._find_signs(places))
         task = Task(self.system, initial, parameters, self.times, *options)
         outcome = start_trajectories(task)
-        unknown = np.full(len(places), np.nan)
-        step_error = unknown.copy() if scenario.certify.method == "refine" else None
-        horizon = Horizon(unknown, np.zeros(len(places), dtype=bool), step_error)
+        horizon = Horizon(np.full(len(places), np.nan), np.zeros(len(places), dtype=bool))
         results = _Results(len(places))
         for solver, chosen in self._split_by_solver(places):
             part = replace(task.select(chosen), solver=solver)
@@ -138,10 +136,8 @@ class _Runner:
         stated = self.scenario.certify
         if stated.method is None or stated.method == "none":
             return
-        found = find_horizon(load_plugin("certificates", stated.method), task, self.engine, stated.tolerance.value, outcome)
-        horizon.until[chosen], horizon.is_censored[chosen] = found.until, found.is_censored
-        if horizon.step_error is not None and found.step_error is not None:
-            horizon.step_error[chosen] = found.step_error
+        certificate = load_plugin("certificates", stated.method)
+        horizon.fill(chosen, find_horizon(certificate, task, self.engine, stated.tolerance.value, outcome))
 
     def _find_column(self, name: str, value: float, places: Int64) -> Array:
         column = self.members.columns.get(name)
@@ -177,10 +173,9 @@ class _Runner:
             "reliable_method": np.full(n, self.scenario.certify.method),
             "reliable_censored": pa.array(horizon.is_censored, mask=np.isnan(horizon.until)),
         }
-        evidence = {} if horizon.step_error is None else {"step_error": horizon.step_error}
         columns |= {
             name: pa.array(values, pa.string() if values.dtype == object else pa.float64(), from_pandas=True)
-            for name, values in (outcome.details | results.columns | evidence).items()
+            for name, values in (outcome.details | results.columns | horizon.details).items()
         }
         return pa.table({name: pa.array(column) if isinstance(column, np.ndarray) else column for name, column in columns.items()})
 

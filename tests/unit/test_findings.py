@@ -79,6 +79,14 @@ def test_reliable_times_are_reported_by_the_least_of_them():
     assert estimated.claim.endswith("at least, by an estimate.")
 
 
+def test_a_run_in_automatic_precision_is_held_against_another_precision_alone():
+    members = make_members(["ok"] * 2, bits=[113.0, 224.0], reliable_until=[40.0, 40.0], reliable_censored=[True, True])
+    settings = SETTINGS | {"solver": {"precision": "auto"}, "certify": {"method": "reference", "tolerance": "1e-3"}}
+    evidence = find_in_members(settings, members)[-1].evidence
+    assert "Two precisions agree on every digit that is kept" in evidence
+    assert "0.001" not in evidence
+
+
 def test_a_run_of_many_digits_says_how_many_bits_it_took():
     members = make_members(["ok"] * 2, bits=[113.0, 224.0])
     auto = find_in_members(SETTINGS | {"solver": {"method": "taylor", "tolerance": "1e-16", "precision": "auto"}}, members)[0]

@@ -7,7 +7,7 @@ are the doubles that the table holds.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,12 +28,18 @@ class Horizon:
     ----------
     until : shape (n_members,): the last time compared before any state first differs by more than allowed; NaN without a claim.
     is_censored : shape (n_members,): good to the end, so the horizon may lie beyond.
-    step_error : shape (n_members,): the largest difference to a run with half the step, relative to each state's range.
+    details : what else was found of each member, a column each of shape (n_members,).
     """
 
     until: Array
     is_censored: NDArray[np.bool_]
-    step_error: Array | None = None
+    details: dict[str, Array] = field(default_factory=dict)
+
+    def fill(self, chosen: NDArray[np.intp], part: Horizon) -> None:
+        """Take over what was found of some of the members."""
+        self.until[chosen], self.is_censored[chosen] = part.until, part.is_censored
+        for name, values in part.details.items():
+            self.details.setdefault(name, np.full(len(self.until), np.nan))[chosen] = values
 
 
 @dataclass(frozen=True)
@@ -56,8 +62,11 @@ def find_horizon(certificate: Certificate, task: Task, engine: Engine, allowed: 
     ----------
     outcome : that of the task as it stands, where it is known.
     """
-    # A run in automatic precision was compared with another at its own times.
-    if certificate.on_samples or task.solver.precision == "auto":
+    if task.solver.precision == "auto":
+        # Two runs already agree on every digit that was kept.
+        is_ok = (outcome or engine.integrate(task)).status == "ok"
+        return Horizon(np.where(is_ok, task.times[-1], np.nan), is_ok)
+    if certificate.on_samples:
         return certificate.find(task, outcome or engine.integrate(task), engine, allowed)
     grid = np.linspace(task.times[0], task.times[-1], _GRID)
     task = replace(task, times=grid, events=())

@@ -91,7 +91,8 @@ def _find_reliability(settings: Mapping[str, Any], members: pd.DataFrame) -> Fin
     claim += ", by an estimate." if method == "estimate" else "."
     allowed = format_number(float(settings.get("certify", {}).get("tolerance", "nan")))
     against = {"reference": "runs in higher precision", "estimate": "a second run at a smaller tolerance"}.get(method, method)
-    how = f"Within {allowed} of each state's range, against {against}"
+    is_exact = settings.get("solver", {}).get("precision") == "auto"
+    how = "Two precisions agree on every digit that is kept" if is_exact else f"Within {allowed} of each state's range, against {against}"
     evidence = f"{how}; the median is t = {format_number(until.median())}; {censored} are good to the end"
     return Finding("supported", claim, f"{evidence}; {missing} have no value." if missing else f"{evidence}.")
 
