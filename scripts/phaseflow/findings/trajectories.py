@@ -12,6 +12,9 @@ from phaseflow.findings._measures import find_measures
 
 # An estimate of an error has no more digits to show.
 _ERROR_DIGITS = 2
+# A scan goes two ways, and its exponents differ where they are so many standard errors apart.
+_WAYS = 2
+_APART = 3
 
 
 def find_in_members(settings: Mapping[str, Any], members: pd.DataFrame, _statistics: Mapping[str, Any]) -> list[Finding]:
@@ -27,7 +30,8 @@ def find_in_members(settings: Mapping[str, Any], members: pd.DataFrame, _statist
     if not is_ok.all():
         claim = f"{count_of(int((~is_ok).sum()), len(members), 'member')} ended before t = {stop}."
         findings.append(Finding("failed", claim, _describe_ends(members[~is_ok])))
-    return [*findings, *_find_chaos(members), *find_measures(settings, members), _find_reliability(settings, members)]
+    findings += [*_find_chaos(members), *_find_hysteresis(settings, members)]
+    return [*findings, *find_measures(settings, members), _find_reliability(settings, members)]
 
 
 def _describe_solver(settings: Mapping[str, Any], members: pd.DataFrame) -> str:
@@ -75,6 +79,27 @@ def _find_chaos(members: pd.DataFrame) -> list[Finding]:
         claim = f"{count_of(n - above - below, n, 'member')} leave it open whether neighbours part."
         findings.append(Finding("open", claim, "There the exponent is zero to within its error, as on a cycle, or has no value."))
     return findings
+
+
+def _find_hysteresis(settings: Mapping[str, Any], members: pd.DataFrame) -> list[Finding]:
+    """Say where a scan that passed a value twice found two largest Lyapunov exponents, more than three standard errors apart."""
+    swept = settings.get("continuation")
+    if swept is None or "lyapunov_1" not in members:
+        return []
+    known = pd.DataFrame({name: to_numbers(members, name) for name in (swept, "lyapunov_1", "lyapunov_1_se")}).dropna()
+    passed = known.groupby(swept).filter(lambda rows: len(rows) == _WAYS).groupby(swept)
+    if not len(passed):
+        return []
+    first, second = passed.first(), passed.last()
+    apart = (first["lyapunov_1"] - second["lyapunov_1"]).abs()
+    differs = apart > _APART * (first["lyapunov_1_se"] ** 2 + second["lyapunov_1_se"] ** 2) ** 0.5
+    evidence = f"The largest exponents of both ways against {_APART} standard errors of their difference."
+    if not differs.any():
+        return [Finding("open", f"Both ways of the scan along {swept} found the same motion, to within its errors.", evidence)]
+    where = differs[differs].index.to_series()
+    passed_twice = count_of(int(differs.sum()), len(differs), "value")
+    claim = f"At {passed_twice} of {swept} ({span(where)}) the motion depends on which way the scan went: hysteresis."
+    return [Finding("supported", claim, evidence)]
 
 
 def _find_reliability(settings: Mapping[str, Any], members: pd.DataFrame) -> Finding:

@@ -68,6 +68,11 @@ class Scenario(Settings):
         description="values of parameters, of `initial.<state>`, of `solver.tolerance` or of `solver.step`: axes multiply, "
         "a list of sweeps adds up",
     )
+    continuation: Name | None = Field(
+        None,
+        description="a swept parameter along whose values, in the order of the list, each member starts where the one before ended; "
+        "one sweep upwards and one downwards show hysteresis (default: every member starts from the initial state)",
+    )
     measure: Measure | None = Field(None, description="what is measured along each trajectory")
     keep: Literal["trajectories", "none"] | None = Field(
         None, description="what is stored: trajectories (the default where samples are asked for) or none"
@@ -177,9 +182,10 @@ class Scenario(Settings):
         values: dict[str, float | int | str] = {name: quantity.value for name, quantity in system.parameters.items()}
         values |= {f"initial.{state}": quantity.value for state, quantity in system.initial.items()}
         values["replicate"] = 0
+        paired = frozenset({"replicate"} if self.solver.antithetic else ())
         aside = SOLVER_AXES & {name for block in self.sweep or [] for name in block}
         values |= {name: getattr(self.solver, name.removeprefix("solver.")).value for name in aside}
-        return Identity(system.define(), values, frozenset(aside), frozenset({"replicate"} if self.solver.antithetic else ()))
+        return Identity(system.define(), values, frozenset(aside), paired, self.continuation)
 
     def expand_blocks(self) -> list[list[Axis]]:
         """Return the axes of each block of the sweep, with the ensemble's replicates as the fastest."""
