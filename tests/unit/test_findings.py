@@ -398,3 +398,15 @@ def test_a_dimension_comes_with_its_error_or_the_reason_why_there_is_none():
 )
 def test_a_value_is_rounded_where_its_error_begins(value, error, text):
     assert format_measured(value, error) == text
+
+
+def test_past_the_horizon_averages_stay_meaningful():
+    settings = SETTINGS | {"certify": {"method": "reference"}, "system": {"equations": {"x": "-x"}}}
+    columns = {"reliable_until": [20.0] * 4, "reliable_censored": [False] * 4, "x_mean": [1.0, 1.2, 0.8, 1.0], "x_mean_se": [0.2] * 4}
+    finding = find_in_members(settings, make_members(["ok"] * 4, **columns))[-1]
+    # Four members: own errors give 0.2/2, their scatter 0.163/2; the larger counts.
+    assert finding.claim == "What stays meaningful past the horizon are averages over time: x 1.00 ± 0.10."
+    good = find_in_members(settings, make_members(["ok"] * 4, **columns | {"reliable_censored": [True] * 4}))
+    assert not any("averages" in finding.claim for finding in good)
+    swept = find_in_members(settings | {"sweep": {"r": [1, 2]}}, make_members(["ok"] * 4, **columns))[-1]
+    assert "x_mean and x_mean_se" in swept.claim

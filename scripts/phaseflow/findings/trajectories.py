@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from phaseflow.findings import Finding, Findings, count_of, format_number, span, to_numbers
+from phaseflow.findings import Finding, Findings, count_of, format_measured, format_number, span, to_numbers
 from phaseflow.findings._measures import find_measures
 
 # An estimate of an error has no more digits to show.
@@ -15,6 +15,7 @@ _ERROR_DIGITS = 2
 # A scan goes two ways, and its exponents differ where they are so many standard errors apart.
 _WAYS = 2
 _APART = 3
+_MOST_AVERAGES = 6
 
 
 def find_in_members(settings: Mapping[str, Any], members: pd.DataFrame, _statistics: Mapping[str, Any]) -> list[Finding]:
@@ -31,7 +32,7 @@ def find_in_members(settings: Mapping[str, Any], members: pd.DataFrame, _statist
         claim = f"{count_of(int((~is_ok).sum()), len(members), 'member')} ended before t = {stop}."
         findings.append(Finding("failed", claim, _describe_ends(members[~is_ok])))
     findings += [*_find_chaos(members), *_find_hysteresis(settings, members)]
-    return [*findings, *find_measures(settings, members), _find_reliability(settings, members)]
+    return [*findings, *find_measures(settings, members), _find_reliability(settings, members), *_find_averages(settings, members)]
 
 
 def _describe_solver(settings: Mapping[str, Any], members: pd.DataFrame) -> str:
@@ -120,6 +121,33 @@ def _find_reliability(settings: Mapping[str, Any], members: pd.DataFrame) -> Fin
     how = "Two precisions agree on every digit that is kept" if is_exact else f"Within {allowed} of each state's range, against {against}"
     evidence = f"{how}; the median is t = {format_number(until.median())}; {censored} are good to the end"
     return Finding("supported", claim, f"{evidence}; {missing} have no value." if missing else f"{evidence}.")
+
+
+def _find_averages(settings: Mapping[str, Any], members: pd.DataFrame) -> list[Finding]:
+    """Say what a run still shows where it is no longer the solution: averages over time."""
+    until = to_numbers(members, "reliable_until")
+    is_past = until.notna() & ~members["reliable_censored"].eq(True) if "reliable_censored" in members else until.notna()
+    states = [state for state in settings.get("system", {}).get("equations", {}) if f"{state}_mean" in members]
+    if not is_past.any() or not states:
+        return []
+    evidence = (
+        "Past its horizon a run no longer follows its own solution, but where it stays on an attractor it still samples it. The errors are "
+        "from blocks of the run and its halves; where motion is not stationary they are no bound."
+    )
+    if settings.get("sweep"):
+        columns = f"{states[0]}_mean and {states[0]}_mean_se"
+        return [Finding("supported", f"What stays meaningful past the horizon are averages over time: {columns}, ...", evidence)]
+    means = [f"{state} {format_measured(*_average(members, state))}" for state in states[:_MOST_AVERAGES]]
+    more = f" and {len(states) - len(means)} more" if len(states) > len(means) else ""
+    return [Finding("supported", f"What stays meaningful past the horizon are averages over time: {', '.join(means)}{more}.", evidence)]
+
+
+def _average(members: pd.DataFrame, state: str) -> tuple[float, float]:
+    """Return a mean over members with the larger of the errors that their own and their scatter give."""
+    means, own = to_numbers(members, f"{state}_mean").dropna(), to_numbers(members, f"{state}_mean_se").dropna()
+    n = len(means)
+    scatter = float(means.std(ddof=1)) / n**0.5 if n > 1 else 0.0
+    return float(means.mean()), max(scatter, float((own**2).sum()) ** 0.5 / n)
 
 
 def _find_step_error(settings: Mapping[str, Any], members: pd.DataFrame) -> Finding:

@@ -12,7 +12,7 @@ from phaseflow.expressions.quantity import Quantity
 from phaseflow.settings.base import Count, Name, Real, Settings, State, not_negative, positive
 from phaseflow.settings.diffusions import has_closed_form
 from phaseflow.settings.measures import Measure
-from phaseflow.settings.methods import STEPPED, Certify, Solver, choose_engine, read_certify
+from phaseflow.settings.methods import STEPPED, Certify, Solver, choose_engine, list_averages, read_certify
 from phaseflow.settings.sweeps import Sweep, count_values, expand_axis
 from phaseflow.settings.systems import System
 from phaseflow.sweeps import Axis, Identity, Members, plan_members
@@ -143,7 +143,14 @@ class Scenario(Settings):
     def list_measures(self) -> list[str]:
         """Return the columns that the measures and the certificate of a resolved scenario fill."""
         measured = self.measure.list_columns(len(self.definition.equations)) if self.measure else []
-        return [*measured, *(["step_error"] if self.certify.method == "refine" else [])]
+        return [*measured, *self._list_evidence()]
+
+    def _list_evidence(self) -> list[str]:
+        """Return the columns of numbers that the certificate of a resolved scenario fills."""
+        if self.certify.method == "refine":
+            return ["step_error"]
+        is_averaged = self.certify.method in ("reference", "estimate") and self.solver.precision != "auto"
+        return [name for state in self.definition.equations for name in list_averages(state)] if is_averaged else []
 
     def list_plugins(self) -> list[tuple[str, str]]:
         """Return the plugins that compute a resolved scenario, each by folder and name."""
