@@ -404,8 +404,8 @@ def test_past_the_horizon_averages_stay_meaningful():
     settings = SETTINGS | {"certify": {"method": "reference"}, "system": {"equations": {"x": "-x"}}}
     columns = {"reliable_until": [20.0] * 4, "reliable_censored": [False] * 4, "x_mean": [1.0, 1.2, 0.8, 1.0], "x_mean_se": [0.2] * 4}
     finding = find_in_members(settings, make_members(["ok"] * 4, **columns))[-1]
-    # Four members: own errors give 0.2/2, their scatter 0.163/2; the larger counts.
-    assert finding.claim == "What stays meaningful past the horizon are averages over time: x 1.00 ± 0.10."
+    # Members may have started close together, so four of them have no smaller an error than one.
+    assert finding.claim == "What stays meaningful past the horizon are averages over time: x 1.0 ± 0.2."
     good = find_in_members(settings, make_members(["ok"] * 4, **columns | {"reliable_censored": [True] * 4}))
     assert not any("averages" in finding.claim for finding in good)
     swept = find_in_members(settings | {"sweep": {"r": [1, 2]}}, make_members(["ok"] * 4, **columns))[-1]

@@ -143,11 +143,12 @@ def _find_averages(settings: Mapping[str, Any], members: pd.DataFrame) -> list[F
 
 
 def _average(members: pd.DataFrame, state: str) -> tuple[float, float]:
-    """Return a mean over members with the larger of the errors that their own and their scatter give."""
+    """Return a mean over members with the root mean square of their own errors.
+
+    Careful: it is not divided by their number, because members that start close together err together.
+    """
     means, own = to_numbers(members, f"{state}_mean").dropna(), to_numbers(members, f"{state}_mean_se").dropna()
-    n = len(means)
-    scatter = float(means.std(ddof=1)) / n**0.5 if n > 1 else 0.0
-    return float(means.mean()), max(scatter, float((own**2).sum()) ** 0.5 / n)
+    return float(means.mean()), float((own**2).mean()) ** 0.5
 
 
 def _find_step_error(settings: Mapping[str, Any], members: pd.DataFrame) -> Finding:
