@@ -26,13 +26,14 @@ def find_in_members(settings: Mapping[str, Any], members: pd.DataFrame, _statist
     is_ok = members["status"] == "ok"
     reached = count_of(int(is_ok.sum()), len(members), "member")
     findings = []
-    if is_ok.any():
-        findings.append(Finding("supported", f"{reached} reached t = {stop}.", _describe_solver(settings, members[is_ok])))
     if not is_ok.all():
         claim = f"{count_of(int((~is_ok).sum()), len(members), 'member')} ended before t = {stop}."
         findings.append(Finding("failed", claim, _describe_ends(members[~is_ok])))
-    findings += [*_find_chaos(members), *_find_hysteresis(settings, members)]
-    return [*findings, *find_measures(settings, members), _find_reliability(settings, members), *_find_averages(settings, members)]
+    findings += [*_find_hysteresis(settings, members), *_find_chaos(members), *find_measures(settings, members)]
+    findings += [_find_reliability(settings, members), *_find_averages(settings, members)]
+    if is_ok.any():
+        findings.append(Finding("supported", f"{reached} reached t = {stop}.", _describe_solver(settings, members[is_ok])))
+    return findings
 
 
 def _describe_solver(settings: Mapping[str, Any], members: pd.DataFrame) -> str:
