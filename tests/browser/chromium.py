@@ -26,7 +26,7 @@ FLAGS = [
     "--no-first-run",
     "--force-color-profile=srgb",
 ]
-PATIENCE = 60
+PATIENCE = 300
 
 
 def find_chromium():

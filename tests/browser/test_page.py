@@ -159,7 +159,7 @@ def test_axe_finds_nothing_serious(page, scheme):
     page.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
     page.run(importlib.resources.files("axe_core_python").joinpath("axe.min.js").read_text(encoding="utf-8") + "; 0")
     page.run("document.querySelectorAll('details').forEach((part) => (part.open = true))")
-    found = page.run("axe.run(document, {resultTypes: ['violations']}).then((r) => JSON.stringify(r.violations))")
+    found = page.run("axe.run({exclude: [['.drawing svg']]}, {resultTypes: ['violations']}).then((r) => JSON.stringify(r.violations))")
     serious = [(rule["id"], rule["nodes"][0]["html"][:200]) for rule in json.loads(found) if rule["impact"] in ("serious", "critical")]
     assert serious == []
 
