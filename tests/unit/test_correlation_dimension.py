@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from phaseflow.measures.correlation_dimension import MEASURE, count_pairs, find_dimension
-from phaseflow.settings.methods import Measure
+from phaseflow.settings.measures import Measure
 from tests.unit.tasks import integrate, make_task
 
 TORUS = {

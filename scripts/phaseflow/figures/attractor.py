@@ -9,6 +9,7 @@ from pydantic import Field
 from phaseflow.figures import Figure, Source, describe_range, read_trajectories
 from phaseflow.settings.base import Count, Settings
 from phaseflow.settings.scenarios import Scenario
+from phaseflow.views import make_orbit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,4 +78,11 @@ def describe(data: pd.DataFrame) -> str:
     return f"Curves of {data['member'].nunique()} trajectories in state space: {ranges}."
 
 
-FIGURE = Figure("simulate", suits, prepare, draw, write_caption, describe, Options)
+def view(_canvas: Canvas, data: pd.DataFrame) -> dict[str, Any] | None:
+    """Return the curves in space, to be turned."""
+    states = list(data.columns[2:])
+    curves = [part[states].to_numpy() for _, part in data.groupby("member", sort=False)]
+    return make_orbit(states, curves) if len(states) == 3 else None
+
+
+FIGURE = Figure("simulate", suits, prepare, draw, write_caption, describe, Options, view=view)

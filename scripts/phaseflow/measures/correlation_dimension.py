@@ -19,7 +19,7 @@ from phaseflow.engines import Array, Task, Trajectories
 from phaseflow.engines.taylor import integrate
 from phaseflow.measures import Measure, Measured
 from phaseflow.seeds import open_stream
-from phaseflow.settings.methods import CorrelationDimension
+from phaseflow.settings.measures import CorrelationDimension
 
 # Radii of the search, relative to the root mean square distance from the mean, each so many times the one before.
 _RADII = 2.0 ** (np.arange(-48, 1) / 4)
