@@ -20,6 +20,7 @@ data: {longley: {dataset: statsmodels.longley}, sp500: {dataset: arch.sp500}}
 simulate:
   pair: {system: lorenz63, time: {stop: 2, samples: 11}, ensemble: {members: 3, perturb: {x: 0.1}}}
   plane: {system: van_der_pol, time: {stop: 2, samples: 11}}
+  field: {system: fitzhugh_nagumo, time: {stop: 20, samples: 201}, measure: {fixed_points: true}}
   many: {system: lorenz63, time: {stop: 20}, sweep: {rho: {start: 1, stop: 30, count: 20}}, measure: {extrema: z, lyapunov: all}, chunk: 4}
   plane2: {system: lorenz63, time: {stop: 2}, sweep: {rho: [1, 20], sigma: [5, 10]}, measure: {lyapunov: largest}}
   stiff: {system: robertson, time: {stop: 40, samples: 11}, solver: {method: LSODA}}

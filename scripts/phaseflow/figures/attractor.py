@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from phaseflow.figures import Figure, Source, describe_range, read_trajectories
+from phaseflow.figures import Figure, Source, describe_range, phase_portrait, read_trajectories
 from phaseflow.settings.base import Count, Settings
 from phaseflow.settings.scenarios import Scenario
 from phaseflow.views import make_orbit
@@ -23,8 +23,9 @@ class Options(Settings):
 
 
 def suits(scenario: Scenario) -> bool:
-    """Tell whether there is a plane to draw in and something to draw."""
-    return scenario.keeps_trajectories and len(scenario.definition.equations) >= 2 and not scenario.definition.noise
+    """Tell whether there is a plane to draw in, something to draw, and no phase portrait that shows it with its flow."""
+    is_plane = len(scenario.definition.equations) >= 2 and not scenario.definition.noise
+    return scenario.keeps_trajectories and is_plane and not phase_portrait.suits(scenario)
 
 
 def prepare(source: Source, options: Options) -> pd.DataFrame:
