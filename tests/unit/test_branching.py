@@ -74,6 +74,20 @@ def test_conditions_cut_boxes_off():
     assert inside.is_closed
 
 
+@pytest.mark.parametrize(
+    ("text", "bounds", "attained"),
+    [
+        ("x0**(-0.5)", [(-1, 4)], 0.5),
+        ("1/(1/x0)", [(-1, 1)], -0.75),
+        ("log((1/x0)**2) + x0**4 - 2*x0**2", [(-3, 2)], -0.8),
+        # Where the base is below zero there are values at whole exponents.
+        ("(x0 - 1)**(x1 + 1)*x1 + 4*x0", [(-1, 3), (1, 2)], 1.0),
+    ],
+)
+def test_a_part_of_a_box_outside_the_domain_takes_nothing_from_what_is_inside(text, bounds, attained):
+    assert bound(text, bounds, budget=100).lower <= attained
+
+
 def test_that_nothing_is_feasible_is_proven():
     found = bound("x0 + x1", [(-3, 3)] * 2, constraints=["x0**2 + x1**2 <= 4", "x0 >= 2.5"])
     assert found.lower == math.inf

@@ -324,7 +324,7 @@ class Certifier:
         A box that fails at once is cut into parts where the point is a minimum without active conditions: if the Hessian is positive
         definite in each, the function is convex over the whole.
         """
-        parts = [[self._clip(place, x - r, x + r) for place, (x, r) in enumerate(zip(middle, radii, strict=True))]]
+        parts = [[self._clip(place, x, r) for place, (x, r) in enumerate(zip(middle, radii, strict=True))]]
         if self._is_alone_within(face, parts[0]):
             return True
         if not is_minimum or face.active:
@@ -337,10 +337,11 @@ class Certifier:
                 parts += _halve(part)
         return False
 
-    def _clip(self, place: int, low: float, high: float) -> Ball:
-        """Return the part of a range that is within the bounds."""
+    def _clip(self, place: int, middle: float, radius: float) -> Ball:
+        """Return the part of a range that is within the bounds; the range is a trifle wider than the radius, which was rounded."""
         least, most = self.statement.find_bounds(place)
-        return arb(low).max(least).union(arb(high).min(most))
+        reach = arb(radius) * (1 + arb(2) ** -40)
+        return (middle - reach).max(least).union((middle + reach).min(most))
 
     def _is_alone_within(self, face: Face, box: list[Ball]) -> bool:
         free = face.list_free(self.n)
