@@ -269,7 +269,7 @@ def test_an_answer_far_from_the_stationary_point_has_no_certificate():
     assert far.kind == "none"
     assert "more than near allows" in far.reason
     # Where the Hessian need not be definite between the two, it is the box that is missing.
-    assert "too far" in certify(rosenbrock, [1.01, 1.02], near=0.1)[0].reason
+    assert "no other stationary point between" in certify(rosenbrock, [1.01, 1.02], near=0.1)[0].reason
     # A convex function has one minimum, wherever it is looked for, so the gap is known even so.
     convex = certify("x0**2 + 10*x1**2 + x0*x1", [1.0, 1.0])[0]
     assert (convex.kind, convex.scope) == ("none", "global")
@@ -282,6 +282,17 @@ def test_a_minimum_found_exactly_has_no_error_and_one_that_no_double_holds_has()
     assert exact.point.tolist() == [0, 0]
     third, _ = certify("(x0 - 1/3)**2", [1 / 3])
     assert 0 < third.error < 2e-17
+
+
+def test_two_stationary_points_close_together_are_told_apart():
+    for gap in ("1e-6", "1e-12", "1e-20"):
+        text = f"x0**3/3 - {gap}*x0**2/2"
+        low, high = certify(text, [0.0])[0], certify(text, [float(gap)])[0]
+        assert (low.kind, high.kind) == ("stationary", "unique_minimum")
+        assert 0 < low.radius < float(gap)
+        assert 0 < high.radius < float(gap)
+    # Halfway between them, neither is the nearest.
+    assert certify("x0**3/3 - 5e-7*x0**2", [5e-7])[0].kind == "none"
 
 
 def test_the_gap_bounds_what_the_answer_lies_above_the_minimum():

@@ -305,10 +305,10 @@ class Certifier:
                 return self._widen(face, middle, radius, units)
             if self._is_alone(face, middle, [least * unit for unit in units], is_minimum=is_minimum):
                 return least
-            narrow = [1.01 * offset + 1e-15 * unit for offset, unit in zip(offsets, units, strict=True)]
+            narrow = [1.01 * offset + 1e-30 * unit for offset, unit in zip(offsets, units, strict=True)]
             if self._is_alone(face, middle, narrow, is_minimum=is_minimum):
                 return min(width / unit for width, unit in zip(narrow, units, strict=True))
-        raise UnprovenError(f"the stationary point is {max(offsets):.1e} from the answer, too far to show that there is no other between")
+        raise UnprovenError(f"that there is no other stationary point between the answer and one {max(offsets):.1e} away cannot be shown")
 
     def _widen(self, face: Face, middle: Sequence[float], radius: float, units: Sequence[float]) -> float:
         """Return the largest radius, of those that are tried, of a box around a KKT point that has no other."""
