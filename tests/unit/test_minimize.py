@@ -7,6 +7,7 @@ import pytest
 from phaseflow.catalogues import read_algorithms
 from phaseflow.config import load_config
 from phaseflow.errors import ConfigError
+from phaseflow.plan import Plan
 from phaseflow.problems._conditions import Conditions
 from phaseflow.problems._differences import measure_derivatives
 from phaseflow.problems._proofs import Prover
@@ -14,6 +15,7 @@ from phaseflow.problems._search import draw_start
 from phaseflow.problems._statement import Statement
 from phaseflow.problems.minimize import PROBLEM, Derivatives
 from phaseflow.settings.studies import Study
+from tests.contracts.small import make_tables
 
 VALLEY = "(1 - a)**2 + 100*(b - a**2)**2 + exp(-a*b)*sin(c + a)"
 
@@ -297,3 +299,16 @@ def test_that_constraints_leave_nothing_is_proven():
     solution = solve(study, "scipy_slsqp")
     assert solution.certificate.kind == "none"
     assert solution.evidence["proven_bound"] == np.inf
+
+
+def test_what_is_proven_of_a_trial_does_not_depend_on_its_chunk(tmp_path):
+    study = "{minimize: x**4 - 4*x**2 + x*y + y**2, variables: {x: {start: 1, lower: -3, upper: 3}, y: {start: 0, lower: -3, upper: 3}}"
+    tables = []
+    for chunk in (2, 50):
+        folder = tmp_path / str(chunk)
+        folder.mkdir()
+        (folder / "config.yaml").write_text(f"optimize: {{it: {study}, sampling: sobol, sweep: {{starts: 9}}, chunk: {chunk}}}}}\n")
+        make_tables(Plan(load_config(folder / "config.yaml")), folder)
+        tables.append((folder / "results/optimize/it.csv").read_bytes())
+    assert tables[0] == tables[1]
+    assert b"unique_minimum" in tables[0]
