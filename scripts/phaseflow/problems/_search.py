@@ -105,7 +105,7 @@ class Run:
                     mark(lambda point: self._count_residuals(point) if is_squares else self._count_value(point)),
                     params=self.start,
                     algorithm=self._choose(algorithm, random),
-                    jac=slopes,
+                    jac=slopes if read_algorithms()[algorithm].gradient else None,
                     bounds=optimagic.Bounds(lower=self.lower, upper=self.upper) if is_bounded else None,
                     constraints=self.conditions.list_for_optimagic() if self.conditions else None,
                 )
