@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from phaseflow.catalogues import Catalogue
-from phaseflow.dynamics.fields import make_field
+from phaseflow.dynamics.fields import CompiledField, make_field
 from phaseflow.engines import Task
-from phaseflow.engines.scipy_ivp import CompiledField
 from phaseflow.expressions.arrays import evaluate
 from phaseflow.expressions.quantity import Quantity
 from phaseflow.measures.lyapunov import MEASURE

@@ -9,18 +9,16 @@ Source: Lust (2001), Int. J. Bifurcation Chaos 11, 2389-2410, sec. 2, for the bo
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-import heyoka as hy
 import numpy as np
 
-from phaseflow.dynamics.fields import Array, CompiledField, Field
+from phaseflow.dynamics.fields import Array
 from phaseflow.dynamics.spectra import Complex, Spectrum, Stability, find_spectrum, judge_stability
+from phaseflow.dynamics.variational import Flow
 
 _MOST_STEPS = 60
 _MOST_HALVINGS = 12
-# A pass that needs more steps of integration than this is given up.
-_MOST_PASS_STEPS = 100_000
 # No step moves the state by more than the orbit's size, nor the period by more than this part of it.
 _LARGEST_CHANGE = 0.3
 # An orbit that closes because its period vanishes is none.
@@ -39,7 +37,6 @@ _REPEAT = 1e-9
 # The first guess of the period is improved by zooming in on the closest return, on so many points at a time.
 _MOST_ZOOMS = 30
 _ZOOM = 9
-_COMPACT_DIMENSION = 30
 
 Reason = Literal["found", "equilibrium", "not_converged", "not_finite", "other_period"]
 
@@ -90,39 +87,6 @@ class Cycle:
     def stability(self) -> Stability:
         """What the multipliers say of neighbours, the unit one aside."""
         return judge_stability(np.abs(self.others.values) - 1, self.others.errors)
-
-
-class Flow:
-    """A vector field with its variational equations, compiled once for all members; integrated to rounding."""
-
-    def __init__(self, field: Field) -> None:
-        self.field = CompiledField(field)
-        self.dimension = d = self.field.dimension
-        self.is_driven = self.field.is_driven
-        options: dict[str, Any] = {"pars": [0.0] * len(field.parameters)}
-        plain, extended = list(field.equations), _extend(field)
-        self._plain, self._extended = (
-            hy.taylor_adaptive(equations, [0.0] * len(equations), compact_mode=len(equations) > _COMPACT_DIMENSION, **options)
-            for equations in (plain, extended)
-        )
-        self._identity = np.eye(d).ravel()
-
-    def run(self, state: Array, parameters: Array, period: float, time: float = 0.0) -> tuple[Array, Array] | None:
-        """Return the state after a period and its derivative by the state; None where the solution ends."""
-        integrator = self._extended
-        _start(integrator, np.concatenate([state, self._identity]), parameters, time)
-        outcome, *_ = integrator.propagate_until(time + period, max_steps=_MOST_PASS_STEPS)
-        end = np.array(integrator.state)
-        if outcome != hy.taylor_outcome.time_limit or not np.isfinite(end).all():
-            return None
-        return end[: self.dimension], end[self.dimension :].reshape(self.dimension, self.dimension)
-
-    def sample(self, state: Array, parameters: Array, times: Array) -> Array | None:
-        """Return the states at times, the first of them the start's; None where the solution ends."""
-        _start(self._plain, state, parameters, float(times[0]))
-        outcome, *_, samples = self._plain.propagate_grid(times, max_steps=_MOST_PASS_STEPS)
-        is_whole = outcome == hy.taylor_outcome.time_limit and len(samples) == len(times) and np.isfinite(samples).all()
-        return np.array(samples) if is_whole else None
 
 
 def find_cycle(flow: Flow, start: Array, period: float, parameters: Array, tolerance: float = 1e-10, time: float = 0.0) -> Cycle:
@@ -287,25 +251,7 @@ class _Search:
 _NOTHING = Spectrum(np.empty(0, dtype=np.complex128), np.empty(0))
 
 
-def _extend(field: Field) -> list[tuple[Any, Any]]:
-    """Return the equations of the states and, row by row, of their derivatives by the initial states."""
-    variables = [variable for variable, _ in field.equations]
-    d = len(variables)
-    jacobian = [[hy.diff(slope, variable) for variable in variables] for _, slope in field.equations]
-    entries = [[hy.expression(f"derivative__{row}_{column}") for column in range(d)] for row in range(d)]
-    equations = list(field.equations)
-    places = [(row, column) for row in range(d) for column in range(d)]
-    products = [hy.sum([jacobian[row][k] * entries[k][column] for k in range(d)]) for row, column in places]
-    return equations + [(entries[row][column], product) for (row, column), product in zip(places, products, strict=True)]
-
-
 def _find_scale(ranges: Array) -> Array:
     """Return a typical size of each state; one that stands still gets a thousandth of the largest."""
     largest = float(ranges.max())
     return np.maximum(ranges, 1e-3 * largest) if largest > 0 else np.ones_like(ranges)
-
-
-def _start(integrator: Any, state: Array, parameters: Array, time: float) -> None:
-    integrator.state[:] = state
-    integrator.pars[:] = parameters
-    integrator.time = time
