@@ -15,7 +15,7 @@ import numpy as np
 
 from phaseflow.dynamics.fields import Array
 from phaseflow.dynamics.spectra import Complex, Spectrum, Stability, find_spectrum, judge_stability
-from phaseflow.dynamics.variational import Flow
+from phaseflow.dynamics.variational import Flow, Passage
 
 _MOST_STEPS = 60
 _MOST_HALVINGS = 12
@@ -50,6 +50,7 @@ class Cycle:
     state : shape (dimension,): a point of the orbit; where the search ended if nothing was found.
     period : the minimal one, of its fractions up to a thirtieth.
     size : the largest range of a state along the orbit.
+    divergence : the mean divergence of the field along the orbit.
     residual : by how much the orbit misses its start after a period, relative to its size.
     spectrum : the Floquet multipliers by falling modulus; without any if nothing was found.
     unit_error : by how much one of them misses 1; NaN for driven systems, where none must be 1.
@@ -60,6 +61,7 @@ class Cycle:
     state: Array
     period: float
     size: float
+    divergence: float
     residual: float
     spectrum: Spectrum
     unit_error: float
@@ -111,14 +113,19 @@ def find_cycle(flow: Flow, start: Array, period: float, parameters: Array, toler
     return found
 
 
+def polish_cycle(flow: Flow, start: Array, period: float, parameters: Array, tolerance: float = 1e-10) -> Cycle:
+    """Find the periodic orbit of an autonomous field through a state that lies on it as near as can be told, of a known minimal period."""
+    return _Search(flow, parameters, tolerance, 0.0).run(start, period, is_known=True)
+
+
 class _Search:
     """Newton's method for one member."""
 
     def __init__(self, flow: Flow, parameters: Array, tolerance: float, time: float) -> None:
         self.flow, self.parameters, self.tolerance, self.time = flow, parameters, tolerance, time
 
-    def run(self, state: Array, period: float) -> Cycle:
-        """Take Newton steps until they no longer make the orbit miss its start by less."""
+    def run(self, state: Array, period: float, is_known: bool = False) -> Cycle:
+        """Take Newton steps until they no longer make the orbit miss its start by less; first improve a period that is not known."""
         if not period > 0:
             return self._give_up(state, period, "not_converged")
         ranges = self._measure(state, period)
@@ -127,7 +134,7 @@ class _Search:
         scale, first = _find_scale(ranges), float(ranges.max())
         if self.flow.is_driven and not self._is_drive(state, period):
             return self._give_up(state, period, "other_period")
-        if not self.flow.is_driven:
+        if not (self.flow.is_driven or is_known):
             period = self._find_return(state, period, scale)
         reached = self.flow.run(state, self.parameters, period, self.time)
         shortest = _SHORTEST * period
@@ -138,8 +145,8 @@ class _Search:
                 return self._give_up(state, period, "not_converged")
             if self._is_point(state, period, first):
                 return self._give_up(state, period, "equilibrium")
-            step = self._solve(state, period, *reached, scale)
-            better = self._try_steps(state, period, reached[0] - state, step, scale)
+            step = self._solve(state, period, reached, scale)
+            better = self._try_steps(state, period, reached.state - state, step, scale)
             if better is None:
                 break
             state, period, reached = better
@@ -191,13 +198,13 @@ class _Search:
             times = np.concatenate([[0.0], np.linspace(low, high, _ZOOM)])
         return float(times[nearest])
 
-    def _solve(self, state: Array, period: float, end: Array, monodromy: Array, scale: Array) -> tuple[Array, float]:
+    def _solve(self, state: Array, period: float, reached: Passage, scale: Array) -> tuple[Array, float]:
         """Return the Newton step of the state and of the period; the shortest where orbits come in families."""
         d = self.flow.dimension
-        matrix = (monodromy - np.eye(d)) * scale[None, :] / scale[:, None]
-        target = -(end - state) / scale
+        matrix = (reached.derivative - np.eye(d)) * scale[None, :] / scale[:, None]
+        target = -(reached.state - state) / scale
         if not self.flow.is_driven:
-            here, there = (self._find_field(point, self.time)[0] / scale for point in (state, end))
+            here, there = (self._find_field(point, self.time)[0] / scale for point in (state, reached.state))
             size = float(np.linalg.norm(here)) or 1.0
             matrix = np.block([[matrix, period * there[:, None]], [here[None, :] / size, np.zeros((1, 1))]])
             target = np.append(target, 0.0)
@@ -207,13 +214,13 @@ class _Search:
 
     def _try_steps(
         self, state: Array, period: float, missed: Array, step: tuple[Array, float], scale: Array
-    ) -> tuple[Array, float, tuple[Array, Array]] | None:
+    ) -> tuple[Array, float, Passage] | None:
         """Return the state, the period and what is reached after the longest step that helps, halved again and again."""
         change, lengthening = step
         for _ in range(_MOST_HALVINGS):
             trial = state + change, period + lengthening
             reached = self.flow.run(trial[0], self.parameters, trial[1], self.time)
-            if reached is not None and np.linalg.norm((reached[0] - trial[0]) / scale) < np.linalg.norm(missed / scale):
+            if reached is not None and np.linalg.norm((reached.state - trial[0]) / scale) < np.linalg.norm(missed / scale):
                 return *trial, reached
             change, lengthening = change / 2, lengthening / 2
         return None
@@ -226,11 +233,11 @@ class _Search:
         size = float(ranges.max())
         if self._is_point(state, period, first):
             return self._give_up(state, period, "equilibrium")
-        residual = float(np.abs(reached[0] - state).max()) / size
+        residual = float(np.abs(reached.state - state).max()) / size
         if not residual <= self.tolerance:
-            return Cycle(state, period, size, residual, _NOTHING, np.nan, "not_converged")
-        spectrum, unit_error = self._find_multipliers(reached[1], residual)
-        return Cycle(state, period, size, residual, spectrum, unit_error, "found")
+            return Cycle(state, period, size, np.nan, residual, _NOTHING, np.nan, "not_converged")
+        spectrum, unit_error = self._find_multipliers(reached.derivative, residual)
+        return Cycle(state, period, size, reached.divergence / period, residual, spectrum, unit_error, "found")
 
     def _find_multipliers(self, monodromy: Array, residual: float) -> tuple[Spectrum, float]:
         """Return the multipliers; the one that must be 1 shows by how much the matrix may be off."""
@@ -245,7 +252,7 @@ class _Search:
         return Spectrum(spectrum.values, spectrum.errors * excess), float(distances[unit])
 
     def _give_up(self, state: Array, period: float, reason: Reason) -> Cycle:
-        return Cycle(state, period, np.nan, np.nan, _NOTHING, np.nan, reason)
+        return Cycle(state, period, np.nan, np.nan, np.nan, _NOTHING, np.nan, reason)
 
 
 _NOTHING = Spectrum(np.empty(0, dtype=np.complex128), np.empty(0))

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure as Canvas
 
+_ORIGIN = "lyapunov_from"
+
 
 def suits(scenario: Scenario) -> bool:
     """Tell whether exponents are measured over a sweep of one quantity."""
@@ -19,11 +21,11 @@ def suits(scenario: Scenario) -> bool:
 
 
 def prepare(source: Source, _options: NoOptions) -> pd.DataFrame:
-    """Return the swept value, and each exponent with its standard error."""
+    """Return the swept value, each exponent with its standard error, and where they are from."""
     members = source.read("members")
-    exponents = [name for name in members if name.startswith("lyapunov_")]
+    exponents = [name for name in members if name.startswith("lyapunov_") and name != _ORIGIN]
     swept = find_swept(source.settings)[0]
-    return members[[swept, *exponents]].sort_values(swept, kind="stable", ignore_index=True)
+    return members[[swept, *exponents, _ORIGIN]].sort_values(swept, kind="stable", ignore_index=True)
 
 
 def draw(canvas: Canvas, data: pd.DataFrame, _source: Source, _options: NoOptions) -> None:
@@ -32,7 +34,7 @@ def draw(canvas: Canvas, data: pd.DataFrame, _source: Source, _options: NoOption
     axes = canvas.add_subplot()
     axes.axhline(0, color="#888888", linewidth=0.7)
     swept = data.columns[0]
-    for place, name in enumerate(name for name in data.columns[1:] if not name.endswith("_se")):
+    for place, name in enumerate(name for name in data.columns[1:-1] if not name.endswith("_se")):
         error = 2 * data[f"{name}_se"]
         axes.fill_between(data[swept], data[name] - error, data[name] + error, color=f"C{place % 7}", alpha=0.25, linewidth=0)
         axes.plot(data[swept], data[name], color=f"C{place % 7}", linewidth=0.8, label=f"λ{place + 1}")
@@ -46,7 +48,8 @@ def write_caption(name: str, scenario: Scenario) -> str:
     swept = find_swept(scenario)[0]
     return (
         f"Lyapunov exponents of {name} against {swept}, with two standard errors on either side: above zero neighbours part "
-        "exponentially, below zero they meet. Where the band covers zero, the run is too short to tell."
+        "exponentially, below zero they meet. Members that have settled on a stable fixed point or cycle have the exponents of that, one "
+        "of them zero on a cycle; of the others they are averages, and where the band covers zero, the run is too short to tell."
     )
 
 
@@ -54,8 +57,10 @@ def describe(data: pd.DataFrame) -> str:
     """Describe the drawn data."""
     first, error = data["lyapunov_1"], data["lyapunov_1_se"]
     above, below = int((first > 2 * error).sum()), int((first < -2 * error).sum())
+    counts = data[_ORIGIN].value_counts()
+    cycles = f", exactly zero on a stable cycle at {counts['cycle']}" if "cycle" in counts else ""
     return (
-        f"The largest exponent is above zero by more than two standard errors at {above} of {len(data)} values, below at {below}; "
+        f"The largest exponent is above zero by more than two standard errors at {above} of {len(data)} values, below at {below}{cycles}; "
         f"its range is {first.min():.3g} to {first.max():.3g}."
     )
 
