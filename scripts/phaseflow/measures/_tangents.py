@@ -18,8 +18,8 @@ from phaseflow.dynamics.fields import Array, Field
 from phaseflow.dynamics.variational import extend, follow_divergence
 from phaseflow.engines.taylor import BATCH, compile_batch
 
-# Up to so many equations the integrator is compiled without loops, which takes longer once and runs twice as fast.
-_UNROLLED = 24
+# Up to so many operations the integrator is compiled without loops: that takes a second longer, once, and runs twice as fast.
+_UNROLLED = 250
 # Up to so many vector components Gram-Schmidt's method is compiled; above, LAPACK's share of the time is small.
 _SMALL = 36
 # Careful: the integrator's tolerance is relative to the largest of state and tangents. Where the state is larger than this the
@@ -90,7 +90,8 @@ class Tangents:
     def __init__(self, field: Field, count: int, tolerance: float) -> None:
         self.dimension, self.count, self.n_parameters = len(field.states), count, len(field.parameters)
         equations = [*extend(field, count), follow_divergence(field), (hy.expression("scale__"), hy.expression(0.0))]
-        self.integrator = compile_batch(equations, self.n_parameters, tolerance, unrolled=_UNROLLED)
+        is_compact = sum(len(slope) for _, slope in equations) > _UNROLLED
+        self.integrator = compile_batch(equations, self.n_parameters, tolerance, is_compact=is_compact)
         self.renormalise = _compile_renormalisation(self.dimension, count)
         self.frame = _make_frame(self.dimension, count)
 
