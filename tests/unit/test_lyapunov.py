@@ -49,7 +49,8 @@ def test_lorenz63_has_the_published_spectrum():
     assert found["lyapunov_1_se"][0] < 0.03
     # The divergence of the field is constant: -(sigma + 1 + beta) = -41/3.
     assert sum(found[f"lyapunov_{place}"][0] for place in (1, 2, 3)) == pytest.approx(-41 / 3, abs=1e-9)
-    assert found["kaplan_yorke"][0] == pytest.approx(2.062, abs=0.003)
+    # 2 + 0.9056/14.5723.
+    assert abs(found["kaplan_yorke"][0] - 2.06215) < 4 * found["kaplan_yorke_se"][0] < 0.01
 
 
 def test_a_long_run_of_lorenz63_has_three_digits_and_says_so():
@@ -268,8 +269,8 @@ def test_gram_and_schmidts_method_twice_is_as_good_as_qr():
     vectors[2, :, 4:] = vectors[0, :, 4:] + vectors[1, :, 4:] * 0.5 + 1e-12 * vectors[2, :, 4:]
     state = np.concatenate([random.standard_normal((d, BATCH)) * 1e4, vectors.reshape(d * d, BATCH), np.ones((2, BATCH))])
     compiled, reference = np.zeros((2, d * d + 2 + d + 1, BATCH))
-    _compile_renormalisation(d, d)(state, compiled)
-    _renormalise(d, d, state, reference)
+    _compile_renormalisation(d, d)(state, outputs=compiled)
+    _renormalise(d, d, state, outputs=reference)
     length = np.exp(compiled[d * d + 1])
     assert length == pytest.approx(np.abs(state[:d]).max(axis=0) / 1024, rel=1e-14)
     units = (compiled[: d * d] / length).reshape(d, d, BATCH)
@@ -282,7 +283,15 @@ def test_gram_and_schmidts_method_twice_is_as_good_as_qr():
 
 
 def test_the_dimension_of_kaplan_and_yorke():
-    assert find_dimension(np.array([0.9056, 0.0, -14.5723])) == pytest.approx(2 + 0.9056 / 14.5723)
-    assert find_dimension(np.array([-1.0, -2.0])) == 0
-    assert find_dimension(np.array([1.0, 0.5])) == 2
-    assert np.isnan(find_dimension(np.array([1.0, np.nan])))
+    errors = np.array([0.004, 0.001, 0.004])
+    value, error = find_dimension(np.array([0.9056, 0.0, -14.5723]), errors)
+    assert value == pytest.approx(2 + 0.9056 / 14.5723)
+    # It is 3 + divergence/14.5723, and the divergence has no error.
+    assert error == pytest.approx(0.004 * 13.6667 / 14.5723**2, rel=1e-4)
+    assert find_dimension(np.array([-1.0, -2.0]), errors[:2]) == (0, 0)
+    assert find_dimension(np.array([1.0, 0.5]), errors[:2]) == (2, 0)
+    assert find_dimension(np.array([0.0, -2.0, -3.0]), np.array([0.0, 0.5, 0.5])) == (1, 0)
+    assert find_dimension(np.array([0.5, -1.0, -3.0]), np.array([0.01, 0.02, 0.5])) == (1.5, pytest.approx(0.02))
+    assert np.isnan(find_dimension(np.array([1.0, np.nan]), errors[:2])).all()
+    value, error = find_dimension(np.array([-1e-4, -2.0]), errors[:2])
+    assert (value, np.isnan(error)) == (0, True)

@@ -26,7 +26,7 @@ _NEAR = 1e-6
 _ERRORS, _ALLOWED = 4.0, 1e-6
 # A multiplier that is not known this well is lost in the rounding of the largest; an exponent that is known this well is not left to
 # the divergence.
-_RESOLVED, _WELL_KNOWN = 1e-3, 1e-9
+_RESOLVED, _WELL_KNOWN = 1e-3, 1e-10
 
 
 class Exponents(NamedTuple):
@@ -123,4 +123,6 @@ def _read_multipliers(cycle: Cycle, average: Exponents) -> Exponents:
         doubt = (cycle.residual + np.finfo(float).eps) * abs(cycle.divergence)
         rates[worst], errors[worst] = cycle.divergence - rates[kept].sum(), errors[kept].sum() + doubt
         return Exponents(rates, errors, average.trace_error, "cycle")
-    return Exponents(rates, errors, abs(float(rates.sum()) - cycle.divergence), "cycle")
+    trace_error = abs(float(rates.sum()) - cycle.divergence)
+    errors[worst] = max(float(errors[worst]), trace_error)
+    return Exponents(rates, errors, trace_error, "cycle")

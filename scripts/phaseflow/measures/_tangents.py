@@ -6,9 +6,8 @@ Mathematics with Applications 50, 1069-1075, for Gram-Schmidt's method: done twi
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from typing import Any, NamedTuple
 
 import heyoka as hy
@@ -113,28 +112,37 @@ class Tangents:
         """Run members of one batch; return which of them have no failure of their own, and fill in the growth if all have none."""
         padded = [*lanes, *[lanes[-1]] * (BATCH - len(lanes))]
         integrator, d, kept = self.integrator, self.dimension, self.count * self.dimension + 2
-        integrator.state[:] = 0
-        integrator.state[:d] = initial[padded].T
-        integrator.state[d : d + self.frame.size] = self.frame.reshape(-1, 1)
+        # A view: what is written to it is the integrator's.
+        state = integrator.state
+        state[:] = 0
+        state[:d] = initial[padded].T
+        state[d : d + self.frame.size] = self.frame.reshape(-1, 1)
         if self.n_parameters:
             integrator.pars[:] = parameters[padded].T
         integrator.set_time(clock.start - clock.transient)
         buffer = np.zeros((kept + self.count + 1, BATCH))
-        self.renormalise(integrator.state, buffer)
-        integrator.state[d:] = buffer[:kept]
-        rows = np.zeros((clock.n_rows, self.count + 1, BATCH))
-        for ends, sums, group in ((clock.before, np.zeros((1, *rows.shape[1:])), len(clock.before)), (clock.ends, rows, clock.group)):
-            for place, time in enumerate(ends):
-                integrator.propagate_until(time)
-                self.renormalise(integrator.state, buffer)
-                integrator.state[d:] = buffer[:kept]
-                sums[place // group] += buffer[kept:]
-                if place % _WATCH == 0 and not np.isfinite(buffer).all():
-                    return self._find_sound()[: len(lanes)]
+        self.renormalise(state, outputs=buffer)
+        state[d:] = buffer[:kept]
+        before, rows = np.zeros((1, self.count + 1, BATCH)), np.zeros((clock.n_rows, self.count + 1, BATCH))
+        is_whole = self._stride(clock.before, before, buffer) and self._stride(clock.ends, rows, buffer)
         is_sound = self._find_sound()[: len(lanes)]
-        if is_sound.all():
+        if is_whole and is_sound.all():
             self._fill(growth, lanes, rows, clock)
         return is_sound
+
+    def _stride(self, ends: list[float], rows: Array, buffer: Array) -> bool:
+        """Go from one time to the next and add up growth in rows of as many intervals each; tell whether all lanes stayed finite."""
+        integrator, state, renormalise = self.integrator, self.integrator.state, self.renormalise
+        tangents, (kept, grown) = state[self.dimension :], np.split(buffer, [len(buffer) - rows.shape[1]])
+        group = -(-len(ends) // len(rows))
+        for place, time in enumerate(ends):
+            integrator.propagate_until(time)
+            renormalise(state, outputs=buffer)
+            tangents[:] = kept
+            rows[place // group] += grown
+            if place % _WATCH == 0 and not np.isfinite(buffer).all():
+                return False
+        return True
 
     def _find_sound(self) -> Any:
         """Tell which lanes have no failure of their own."""
@@ -156,14 +164,14 @@ def _make_frame(dimension: int, count: int) -> Array:
     return np.ascontiguousarray(orthogonal.T[:count])
 
 
-def _compile_renormalisation(dimension: int, count: int) -> Callable[[Array, Array], Any]:
-    """Return a function of the integrator's state and what it fills in.
+def _compile_renormalisation(dimension: int, count: int) -> Any:
+    """Return a function of the integrator's state that fills in `outputs`.
 
     That is: orthonormal tangents, as long as the state is large; zero, for the integral of the divergence; the logarithm of their
     length; then the logarithms of growth, and the integral as it was.
     """
     if count * dimension > _SMALL:
-        return lambda state, buffer: _renormalise(dimension, count, state, buffer)
+        return partial(_renormalise, dimension, count)
     states = [hy.expression(f"x__{place}") for place in range(dimension)]
     tangents = [[hy.expression(f"v__{vector}_{place}") for place in range(dimension)] for vector in range(count)]
     integral, before = hy.expression("divergence__"), hy.expression("scale__")
@@ -173,8 +181,7 @@ def _compile_renormalisation(dimension: int, count: int) -> Callable[[Array, Arr
     after = [*(length * entry for unit in units for entry in unit), hy.expression(0.0), hy.log(length)]
     grown = [hy.log(norm) - before for norm in norms]
     variables = [*states, *(entry for tangent in tangents for entry in tangent), integral, before]
-    function = hy.cfunc([*after, *grown, integral], vars=variables)
-    return lambda state, buffer: function(state, outputs=buffer)
+    return hy.cfunc([*after, *grown, integral], vars=variables)
 
 
 def _orthonormalise(vectors: list[list[Any]]) -> tuple[list[list[Any]], list[Any]]:
@@ -193,7 +200,7 @@ def _orthonormalise(vectors: list[list[Any]]) -> tuple[list[list[Any]], list[Any
     return units, norms
 
 
-def _renormalise(dimension: int, count: int, state: Array, buffer: Array) -> None:
+def _renormalise(dimension: int, count: int, state: Array, outputs: Array) -> None:
     """Do the same by QR."""
     last = (count + 1) * dimension
     vectors = state[dimension:last].reshape(count, dimension, BATCH).transpose(2, 1, 0)
@@ -201,7 +208,7 @@ def _renormalise(dimension: int, count: int, state: Array, buffer: Array) -> Non
     length = np.maximum(1.0, np.abs(state[:dimension]).max(axis=0) / _LARGE)
     norms = np.abs(np.diagonal(triangle, axis1=1, axis2=2)).T
     kept = count * dimension
-    buffer[:kept] = length * orthogonal.transpose(2, 1, 0).reshape(kept, BATCH)
-    buffer[kept], buffer[kept + 1] = 0.0, np.log(length)
-    buffer[kept + 2 : -1] = np.log(np.maximum(norms, _TINY)) - state[-1]
-    buffer[-1] = state[-2]
+    outputs[:kept] = length * orthogonal.transpose(2, 1, 0).reshape(kept, BATCH)
+    outputs[kept], outputs[kept + 1] = 0.0, np.log(length)
+    outputs[kept + 2 : -1] = np.log(np.maximum(norms, _TINY)) - state[-1]
+    outputs[-1] = state[-2]

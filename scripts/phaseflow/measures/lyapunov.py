@@ -117,7 +117,8 @@ class _Run:
         columns["lyapunov_from"] = origins
         if self.is_whole:
             columns["trace_error"] = self.trace_error
-            columns["kaplan_yorke"] = np.array([find_dimension(row) for row in self.rates])
+            dimensions = np.array([find_dimension(*row) for row in zip(self.rates, self.errors, strict=True)]).reshape(-1, 2)
+            columns |= {"kaplan_yorke": dimensions[:, 0], "kaplan_yorke_se": dimensions[:, 1]}
         return columns
 
 
@@ -167,17 +168,24 @@ def find_errors(rates: Array) -> Array:
     return errors
 
 
-def find_dimension(exponents: Array) -> float:
-    """Return the Kaplan-Yorke dimension: where the sum of the largest exponents, continued linearly, is zero."""
+def find_dimension(exponents: Array, errors: Array) -> tuple[float, float]:
+    """Return the Kaplan-Yorke dimension, where the sum of the largest exponents, continued linearly, is zero, and its standard error.
+
+    Where the last exponent takes part the error is that of it alone: the sum of all is known. The error is NaN where the sign of the
+    largest exponent, and with it the dimension, is open.
+    """
     if not np.isfinite(exponents).all():
-        return np.nan
+        return np.nan, np.nan
     sums = np.cumsum(exponents)
     if sums[0] < 0:
-        return 0.0
+        return 0.0, 0.0 if exponents[0] < -2 * errors[0] else np.nan
     last = int(np.flatnonzero(sums >= 0)[-1])
     if last + 1 == len(exponents):
-        return float(len(exponents))
-    return last + 1 + float(sums[last] / -exponents[last + 1])
+        return float(len(exponents)), 0.0
+    part, next_one = float(sums[last] / -exponents[last + 1]), float(-exponents[last + 1])
+    if last + 2 == len(exponents):
+        return last + 1 + part, abs(float(sums[-1])) / next_one**2 * float(errors[-1])
+    return last + 1 + part, float(errors[: last + 1].sum() + part * errors[last + 1]) / next_one
 
 
 MEASURE = Measure(measure)

@@ -110,7 +110,7 @@ class Measure(Settings):
             count = 1 if self.lyapunov == "largest" else dimension
             columns += [f"lyapunov_{place + 1}{end}" for place in range(count) for end in ("", "_se")]
             columns += ["lyapunov_from"]
-            columns += ["trace_error", "kaplan_yorke"] if self.lyapunov == "all" else []
+            columns += ["trace_error", "kaplan_yorke", "kaplan_yorke_se"] if self.lyapunov == "all" else []
         columns += [f"{s}_{kind}{end}" for s in self.extrema or [] for kind in ("max", "min") for end in ("", "_count")]
         columns += ["fixed_points", "fixed_points_stable", "fixed_points_singular"] if self.fixed_points else []
         columns += ["section_count"] if self.section else []
