@@ -19,6 +19,8 @@ from phaseflow.dynamics.variational import Flow, Passage
 
 _MOST_STEPS = 60
 _MOST_HALVINGS = 12
+# Where the orbit misses its start by less than this, relative to its size, rounding decides whether a step helps: it is not halved.
+_ROUNDED = 1e-13
 # No step moves the state by more than the orbit's size, nor the period by more than this part of it.
 _LARGEST_CHANGE = 0.3
 # An orbit that closes because its period vanishes is none.
@@ -217,10 +219,11 @@ class _Search:
     ) -> tuple[Array, float, Passage] | None:
         """Return the state, the period and what is reached after the longest step that helps, halved again and again."""
         change, lengthening = step
-        for _ in range(_MOST_HALVINGS):
+        miss = float(np.linalg.norm(missed / scale))
+        for _ in range(_MOST_HALVINGS if miss > _ROUNDED else 1):
             trial = state + change, period + lengthening
             reached = self.flow.run(trial[0], self.parameters, trial[1], self.time)
-            if reached is not None and np.linalg.norm((reached.state - trial[0]) / scale) < np.linalg.norm(missed / scale):
+            if reached is not None and np.linalg.norm((reached.state - trial[0]) / scale) < miss:
                 return *trial, reached
             change, lengthening = change / 2, lengthening / 2
         return None

@@ -86,6 +86,10 @@ class Settling:
         """Return the exponents of the stable fixed point that the member has reached, if any."""
         size = np.maximum(np.abs(initial), np.abs(end))
         scale = np.where(size > 0, size, size.max() or 1.0)
+        slope, jacobian = self._compiled(end, parameters)
+        # Newton's first step is at least as long as the slope over the norm of the Jacobian.
+        if np.linalg.norm(slope / scale) > _NEAR * np.sqrt(len(end)) * np.linalg.norm(jacobian * scale[None, :] / scale[:, None]):
+            return None
         point = find_equilibrium(self._compiled, end, parameters, scale)
         if not (point.is_found and point.stability == "stable" and (np.abs(point.state - end) <= _NEAR * scale).all()):
             return None

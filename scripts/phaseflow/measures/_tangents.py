@@ -120,29 +120,40 @@ class Tangents:
         if self.n_parameters:
             integrator.pars[:] = parameters[padded].T
         integrator.set_time(clock.start - clock.transient)
-        buffer = np.zeros((kept + self.count + 1, BATCH))
-        self.renormalise(state, outputs=buffer)
-        state[d:] = buffer[:kept]
+        buffers = np.zeros((_WATCH, kept + self.count + 1, BATCH))
+        self.renormalise(state, outputs=buffers[0])
+        state[d:] = buffers[0, :kept]
         before, rows = np.zeros((1, self.count + 1, BATCH)), np.zeros((clock.n_rows, self.count + 1, BATCH))
-        is_whole = self._stride(clock.before, before, buffer) and self._stride(clock.ends, rows, buffer)
+        is_whole = self._stride(clock.before, before, buffers) and self._stride(clock.ends, rows, buffers)
         is_sound = self._find_sound()[: len(lanes)]
         if is_whole and is_sound.all():
             self._fill(growth, lanes, rows, clock)
         return is_sound
 
-    def _stride(self, ends: list[float], rows: Array, buffer: Array) -> bool:
+    def _stride(self, ends: list[float], rows: Array, buffers: Array) -> bool:
         """Go from one time to the next and add up growth in rows of as many intervals each; tell whether all lanes stayed finite."""
-        integrator, state, renormalise = self.integrator, self.integrator.state, self.renormalise
-        tangents, (kept, grown) = state[self.dimension :], np.split(buffer, [len(buffer) - rows.shape[1]])
-        group = -(-len(ends) // len(rows))
-        for place, time in enumerate(ends):
-            integrator.propagate_until(time)
-            renormalise(state, outputs=buffer)
-            tangents[:] = kept
-            rows[place // group] += grown
-            if place % _WATCH == 0 and not np.isfinite(buffer).all():
+        n_kept, group = buffers.shape[1] - rows.shape[1], -(-len(ends) // len(rows))
+        for first in range(0, len(ends), len(buffers)):
+            times = ends[first : first + len(buffers)]
+            try:
+                self._take_steps(times, buffers, n_kept)
+            except ValueError:
+                # heyoka refuses to go on where the clock of a lane has ceased to be a number.
+                return False
+            for place, grown in enumerate(buffers[: len(times), n_kept:], first):
+                rows[place // group] += grown
+            if not np.isfinite(self.integrator.state).all():
                 return False
         return True
+
+    def _take_steps(self, times: list[float], buffers: Array, n_kept: int) -> None:
+        """Go from one time to the next; this loop's own time counts, so everything is at hand."""
+        propagate, renormalise, state = self.integrator.propagate_until, self.renormalise, self.integrator.state
+        tangents = state[self.dimension :]
+        for time, buffer, kept in zip(times, buffers, buffers[:, :n_kept], strict=False):
+            propagate(time)
+            renormalise(state, outputs=buffer)
+            tangents[:] = kept
 
     def _find_sound(self) -> Any:
         """Tell which lanes have no failure of their own."""
