@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from phaseflow.dynamics.averages import find_errors
 from phaseflow.dynamics.fields import make_field
 from phaseflow.engines import Array, Task, Trajectories
 from phaseflow.engines.taylor import BATCH
@@ -33,7 +34,6 @@ _LEAST_INTERVALS = 200
 _TRACE, _ROUNDING = 1e-9, 1e-11
 _SHORTER, _MOST_TRIES = 4, 4
 _TOLERANCES = (1e-12, 1e-14)
-_BLOCKS = 20
 
 
 def measure(which: str, task: Task, trajectories: Trajectories) -> Measured:
@@ -147,25 +147,6 @@ def find_power(growth: Array) -> float:
             break
         power *= 2
     return power
-
-
-def find_errors(rates: Array) -> Array:
-    """Return standard errors of means over time: the largest of three.
-
-    The scatter of the means of blocks; half the difference of the halves; and, for motion so regular that these two vanish,
-    c/T: how far the sum of the logarithms strays from the straight line, over the time.
-
-    Parameters
-    ----------
-    rates : shape (n_intervals, n_exponents).
-    """
-    n_blocks = min(_BLOCKS, len(rates))
-    blocks = np.stack([part.mean(axis=0) for part in np.array_split(rates, n_blocks)])
-    scatter = blocks.std(axis=0, ddof=1) / np.sqrt(n_blocks) if n_blocks > 1 else np.full(rates.shape[1:], np.nan)
-    first, second = (part.mean(axis=0) for part in np.array_split(rates, 2))
-    strays = np.ptp(np.cumsum(rates - rates.mean(axis=0), axis=0), axis=0) / len(rates)
-    errors: Array = np.maximum(np.maximum(scatter, np.abs(first - second) / 2), strays)
-    return errors
 
 
 def find_dimension(exponents: Array, errors: Array) -> tuple[float, float]:
