@@ -14,11 +14,9 @@ import heyoka as hy
 import numpy as np
 
 from phaseflow.dynamics.fields import Array, Field
-from phaseflow.dynamics.variational import extend, follow_divergence
+from phaseflow.dynamics.variational import are_many, extend, follow_divergence
 from phaseflow.engines.taylor import BATCH, compile_batch
 
-# Up to so many operations the integrator is compiled without loops: that takes a second longer, once, and runs twice as fast.
-_UNROLLED = 250
 # Up to so many vector components Gram-Schmidt's method is compiled; above, LAPACK's share of the time is small.
 _SMALL = 36
 # Careful: the integrator's tolerance is relative to the largest of state and tangents. Where the state is larger than this the
@@ -89,8 +87,7 @@ class Tangents:
     def __init__(self, field: Field, count: int, tolerance: float) -> None:
         self.dimension, self.count, self.n_parameters = len(field.states), count, len(field.parameters)
         equations = [*extend(field, count), follow_divergence(field), (hy.expression("scale__"), hy.expression(0.0))]
-        is_compact = sum(len(slope) for _, slope in equations) > _UNROLLED
-        self.integrator = compile_batch(equations, self.n_parameters, tolerance, is_compact=is_compact)
+        self.integrator = compile_batch(equations, self.n_parameters, tolerance, is_compact=are_many(equations))
         self.renormalise = _compile_renormalisation(self.dimension, count)
         self.frame = _make_frame(self.dimension, count)
 
