@@ -54,7 +54,7 @@ def test_members_that_reached_the_stop_are_counted_and_their_reliability_is_left
     assert list_standings(findings) == ["open", "supported"]
     assert findings[-1].claim == "1 of 1 members reached t = 40."
     assert "was not checked" in findings[-2].claim
-    assert "certify: none" in findings[1].evidence
+    assert "certify: none" in findings[0].evidence
 
 
 def test_members_that_ended_early_are_a_failure_with_status_and_first_time():
