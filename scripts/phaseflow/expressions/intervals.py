@@ -108,18 +108,28 @@ def _subtract(order: int, a: Jet, b: Jet) -> Jet:
 
 
 def _multiply(order: int, a: Jet, b: Jet) -> Jet:
+    value = _times(a.value, b.value)
     if order == 0:
-        return Jet(a.value * b.value)
+        return Jet(value)
     slopes = _merge(_scale(a.slopes, b.value), _scale(b.slopes, a.value))
     if order == 1:
-        return Jet(a.value * b.value, slopes)
+        return Jet(value, slopes)
     bends = _merge(_scale(a.bends, b.value), _scale(b.bends, a.value))
     for i, of_a in a.slopes.items():
         for j, of_b in b.slopes.items():
             # A diagonal entry gets the product twice: from the pair (i, i) and from its mirror.
             key, product = (min(i, j), max(i, j)), of_a * of_b
             bends[key] = bends.get(key, 0) + (2 * product if i == j else product)
-    return Jet(a.value * b.value, slopes, bends)
+    return Jet(value, slopes, bends)
+
+
+def _times(a: Ball, b: Ball) -> Ball:
+    """Return a product, that of wide balls as the hull of the products of their ends: midpoints and radii alone reach farther."""
+    if not (_is_wide(a) and _is_wide(b)):
+        return a * b
+    ends_a, ends_b = (a.lower(), a.upper()), (b.lower(), b.upper())
+    hull = reduce(lambda x, y: x.union(y), [x * y for x in ends_a for y in ends_b])
+    return hull if hull.is_finite() else a * b
 
 
 def _divide(order: int, a: Jet, b: Jet) -> Jet:
@@ -145,7 +155,7 @@ def _compose(u: Jet, outer: tuple[Ball, ...]) -> Jet:
     if len(outer) == 2:
         return Jet(outer[0], slopes)
     bends = _scale(u.bends, outer[1])
-    if outer[2] != 0:
+    if not outer[2].is_zero():
         places = sorted(u.slopes)
         for rank, i in enumerate(places):
             along = u.slopes[i] * outer[2]
@@ -173,11 +183,10 @@ def _raise_whole(u: Ball, power: int, order: int) -> tuple[Ball, ...]:
         if order == 0 and u.is_finite() and not u.is_zero():
             return (arb(0, "inf"),)
         raise OutsideDomainError("a division by zero cannot be ruled out")
-    return tuple(_fall(power, k) * _raise(u, power - k) if _fall(power, k) else arb(0) for k in range(order + 1))
-
-
-def _fall(power: int, times: int) -> int:
-    return [1, power, power * (power - 1)][times]
+    # A factor of zero comes first, so that a power below zero of a ball around zero is not asked for.
+    slope = power * _raise(u, power - 1) if power != 0 else arb(0)
+    bend = power * (power - 1) * _raise(u, power - 2) if power not in (0, 1) else arb(0)
+    return (_raise(u, power), slope, bend)[: order + 1]
 
 
 def _raise(u: Ball, power: int) -> Ball:
@@ -190,7 +199,7 @@ def _raise(u: Ball, power: int) -> Ball:
         return (u**power).nonnegative_part() if power % 2 == 0 and u.contains(0) else u**power
     low, high = u.lower() ** power, u.upper() ** power
     hull = low.union(high)
-    return arb(0).union(hull) if power % 2 == 0 and u.contains(0) else hull
+    return arb(0).union(hull).nonnegative_part() if power % 2 == 0 and u.contains(0) else hull
 
 
 def _square(u: Ball) -> Ball:
@@ -242,7 +251,7 @@ def _sqrt(u: Ball, order: int) -> tuple[Ball, ...]:
         raise OutsideDomainError("a square root of something below zero")
     if order == 0:
         return (arb(0).union(u.upper().sqrt()) if not u.is_zero() else arb(0),)
-    raise NotSmoothError("a square root is not smooth at zero")
+    raise NotSmoothError("a square root may be of zero, where it is not smooth")
 
 
 def _sin(u: Ball, order: int) -> tuple[Ball, ...]:
@@ -327,7 +336,7 @@ def _abs(u: Ball, order: int) -> tuple[Ball, ...]:
         return (abs(u), arb(1) if u > 0 else arb(-1), arb(0))[: order + 1]
     if order == 0:
         return (arb(0).union(u.lower()).union(u.upper()).nonnegative_part() if not u.is_zero() else u,)
-    raise NotSmoothError("abs is not smooth where it turns, which cannot be ruled out here")
+    raise NotSmoothError("abs may turn, where it is not smooth")
 
 
 def _sign(u: Ball, order: int) -> tuple[Ball, ...]:
@@ -335,7 +344,7 @@ def _sign(u: Ball, order: int) -> tuple[Ball, ...]:
         return (arb(1) if u > 0 else arb(-1), arb(0), arb(0))[: order + 1]
     if order == 0:
         return (arb(-1).union(arb(1)) if not u.is_zero() else arb(0),)
-    raise NotSmoothError("sign jumps, which cannot be ruled out here")
+    raise NotSmoothError("sign may jump")
 
 
 _FUNCTIONS: dict[str, Callable[[Ball, int], tuple[Ball, ...]]] = {
@@ -365,7 +374,7 @@ def _where(order: int, condition: bool | None, a: Jet, b: Jet) -> Jet:
         return a if condition else b
     if order == 0:
         return Jet(a.value.union(b.value))
-    raise NotSmoothError("where may switch, which cannot be ruled out here")
+    raise NotSmoothError("a where may switch")
 
 
 def _choose(name: str, order: int, *arguments: Jet) -> Jet:
@@ -379,7 +388,7 @@ def _choose_of_two(name: str, order: int, a: Jet, b: Jet) -> Jet:
         return a if is_first else b
     if order == 0:
         return Jet(a.value.min(b.value) if name == "min" else a.value.max(b.value))
-    raise NotSmoothError(f"{name} may switch, which cannot be ruled out here")
+    raise NotSmoothError(f"a {name} may switch, where it is not smooth")
 
 
 def _atan2(order: int, y: Jet, x: Jet) -> Jet:
@@ -393,7 +402,7 @@ def _atan2(order: int, y: Jet, x: Jet) -> Jet:
         return _subtract(order, right_angle, _compose(quotient, _atan(quotient.value, order)))
     if order == 0:
         return Jet(arb.pi().union(-arb.pi()))
-    raise NotSmoothError("atan2 jumps across the negative axis, which cannot be ruled out here")
+    raise NotSmoothError("atan2 may jump across the negative axis")
 
 
 _OPERATIONS: dict[str, Callable[..., Jet]] = {

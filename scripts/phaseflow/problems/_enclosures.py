@@ -5,6 +5,7 @@ A test that fails proves nothing; it returns None or False.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -31,6 +32,20 @@ def measure_balls(balls: Sequence[Ball]) -> float:
     """Return an upper bound on the largest absolute value, infinite where there is none."""
     largest = max((float(abs(ball).upper()) for ball in balls), default=0.0)
     return largest if largest == largest else float("inf")
+
+
+def round_down(ball: Ball) -> float:
+    """Return a double that is not above a ball; minus infinity where there is no number."""
+    if ball.is_nan():
+        return -math.inf
+    below = ball.lower()
+    nearest = float(below)
+    return (nearest if arb(nearest) <= below else math.nextafter(nearest, -math.inf)) + 0.0
+
+
+def round_up(ball: Ball) -> float:
+    """Return a double that is not below a ball; infinity where there is no number."""
+    return -round_down(-ball) + 0.0
 
 
 def invert(matrix: Matrix) -> Matrix | None:
