@@ -18,9 +18,9 @@ _LEAST_EXPONENT = -1_075
 
 
 def round_to_double(ball: Ball) -> float:
-    """Return the double next to a ball's middle; where the ball is sharp it is the one next to the exact value."""
-    if not ball.is_finite():
-        return float("nan")
+    """Return the double next to a ball's middle, which next to a sharp ball's exact value it is too; 0 where that is not excluded."""
+    if not ball.is_finite() or ball.contains(0):
+        return 0.0 if ball.is_finite() else float("nan")
     mantissa, exponent = (int(part) for part in ball.mid().man_exp())
     value = Fraction(mantissa << exponent) if exponent >= 0 else Fraction(mantissa, 1 << -exponent)
     try:

@@ -17,9 +17,10 @@ import numpy as np
 from flint import arb, arb_mat, ctx, fmpq, fmpq_mat
 
 from phaseflow.errors import DataError
+from phaseflow.models._balls import Balls, factor_positive, round_solution
 from phaseflow.models._design import Column, Rows
 from phaseflow.models._digits import count_digits, find_root, is_sharp, round_to_double
-from phaseflow.models._least_squares import LeastSquares
+from phaseflow.models._least_squares import Array, LeastSquares
 from phaseflow.models._sandwich import Sandwich, add_up
 
 Matrix = Any
@@ -38,7 +39,7 @@ class Certified:
     """
 
     solution: LeastSquares
-    errors: np.ndarray
+    errors: Array
     digits: list[int]
 
 
@@ -61,19 +62,6 @@ class Exact:
     residual_sum: Any
 
 
-@dataclass(frozen=True)
-class Balls:
-    """A problem and its solution in balls."""
-
-    design: Matrix
-    weights: list[Any]
-    gram: Matrix
-    inverse: Matrix
-    estimates: Matrix
-    residuals: list[Any]
-    residual_sum: Any
-
-
 def solve_exactly(
     rows: Rows, columns: Sequence[Column], response: Column, weights: Column | None, sandwich: Sandwich | None
 ) -> Certified | None:
@@ -93,7 +81,7 @@ def solve_exactly(
         with ctx.workprec(bits):
             try:
                 balls = _convert(exact) if exact is not None else _solve_balls(rows, columns, response, weights)
-                triangle = _factor(balls.inverse)
+                triangle = factor_positive(balls.inverse)
             except (ZeroDivisionError, ArithmeticError):
                 continue
             errors = _find_errors(balls, sandwich)
@@ -166,26 +154,6 @@ def _subtract_fit(response: Sequence[Any], design: Matrix, estimates: Matrix) ->
     return [arb(value) - row[0] for value, row in zip(response, (design * estimates).tolist(), strict=True)]
 
 
-def _factor(matrix: Matrix) -> Matrix:
-    """Return the lower triangle T with T T' = matrix, by Cholesky's method.
-
-    Raises
-    ------
-    ArithmeticError : the balls do not prove that the matrix is positive definite.
-    """
-    n = matrix.nrows()
-    triangle = [[arb(0)] * n for _ in range(n)]
-    for j in range(n):
-        pivot = matrix[j, j] - sum((value * value for value in triangle[j][:j]), arb(0))
-        if not pivot > 0:
-            raise ArithmeticError
-        triangle[j][j] = pivot.sqrt()
-        for i in range(j + 1, n):
-            inner = sum((a * b for a, b in zip(triangle[i][:j], triangle[j][:j], strict=True)), arb(0))
-            triangle[i][j] = (matrix[i, j] - inner) / triangle[j][j]
-    return arb_mat(triangle)
-
-
 def _find_errors(balls: Balls, sandwich: Sandwich | None) -> list[Any]:
     freedom = balls.design.nrows() - balls.design.ncols()
     if sandwich is None:
@@ -198,34 +166,10 @@ def _find_errors(balls: Balls, sandwich: Sandwich | None) -> list[Any]:
 
 
 def _round(balls: Balls, triangle: Matrix, estimates: list[Any], errors: list[Any]) -> Certified:
-    roots = np.array([float(weight.sqrt()) for weight in balls.weights])
-    inverse = to_doubles(triangle)
-    solution = LeastSquares(
-        np.array([round_to_double(ball) for ball in estimates]),
-        np.array([float(balls.inverse[j, j].sqrt()) for j in range(len(estimates))]),
-        roots * np.array([0.0 if ball.contains(0) else float(ball) for ball in balls.residuals]),
-        inverse,
-        _find_condition(balls),
-        roots[:, None] * to_doubles(balls.design * triangle),
-    )
+    solution = round_solution(balls, triangle)
     printed = np.array([round_to_double(ball) for ball in errors])
     digits = [
         min(count_digits(estimate, ball), count_digits(error, of_error))
         for estimate, ball, error, of_error in zip(solution.estimates, estimates, printed, errors, strict=True)
     ]
     return Certified(solution, printed, digits)
-
-
-def to_doubles(matrix: Matrix) -> np.ndarray:
-    """Return the middles of a matrix of balls."""
-    return np.array([float(ball) for ball in matrix.entries()]).reshape(matrix.nrows(), matrix.ncols())
-
-
-def _find_condition(balls: Balls) -> float:
-    """Return the condition number of the design with columns scaled to length 1, from X'X and its inverse."""
-    scale = [balls.gram[j, j].sqrt() for j in range(balls.gram.nrows())]
-    largest = 1.0
-    for matrix, sign in ((balls.gram, -1), (balls.inverse, 1)):
-        scaled = arb_mat([[matrix[i, j] * (a * b) ** sign for j, b in enumerate(scale)] for i, a in enumerate(scale)])
-        largest *= float(np.linalg.eigvalsh(to_doubles(scaled))[-1])
-    return float(np.sqrt(largest))

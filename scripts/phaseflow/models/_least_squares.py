@@ -82,7 +82,7 @@ def solve_least_squares(design: Array, response: Array) -> LeastSquares:
     )
 
 
-def check_rows(names: Sequence[str], n_rows: int, source: str) -> None:
+def check_rows(names: Sequence[str], n_rows: int, source: str, what: str = "terms") -> None:
     """Check that rows are left for the errors.
 
     Raises
@@ -91,7 +91,7 @@ def check_rows(names: Sequence[str], n_rows: int, source: str) -> None:
     """
     if n_rows <= len(names):
         rows = "1 row" if n_rows == 1 else f"{n_rows} rows"
-        raise DataError(f"{source}: {rows} cannot determine {len(names)} terms and their errors")
+        raise DataError(f"{source}: {rows} cannot determine {len(names)} {what} and their errors")
 
 
 def check_design(names: Sequence[str], design: Array, source: str, advice: str = "leave one out") -> None:

@@ -25,8 +25,9 @@ _KEYS: dict[str, dict[str, bool]] = {
 }
 
 
-# About ten seconds of exact arithmetic.
+# Some ten seconds of exact arithmetic; a curve takes some twenty passes with second derivatives.
 EXACT_UP_TO = 2_000_000
+CURVE_EXACT_UP_TO = 100_000
 # The links of each family, the canonical one first.
 FAMILIES: dict[str, tuple[str, ...]] = {
     "gaussian": ("identity", "log", "inverse"),
@@ -128,7 +129,10 @@ class Fit(Settings):
         None, ge=2, le=100, description="into how many parts cross-validation divides the rows, every so many-th to the same (default: 5)"
     )
     exact_up_to: Count | None = Field(
-        None, ge=0, description="rows times squared terms up to which the exact solution is found and digits are certified (default: 2e6)"
+        None,
+        ge=0,
+        description="rows times squared terms up to which the exact solution is found and digits are certified "
+        "(default: 2e6, of curves 1e5)",
     )
     bounds: dict[Name, Bounds] | None = Field(None, description="bounds of the parameters of a curve")
     starts: Count | None = Field(
@@ -162,7 +166,9 @@ class Fit(Settings):
     @property
     def exact_limit(self) -> int:
         """Rows times squared terms up to which the exact solution is found."""
-        return EXACT_UP_TO if self.exact_up_to is None else self.exact_up_to
+        if self.exact_up_to is not None:
+            return self.exact_up_to
+        return EXACT_UP_TO if self.curve is None else CURVE_EXACT_UP_TO
 
     @property
     def kind(self) -> str:
