@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import heyoka as hy
 import numpy as np
@@ -30,8 +30,18 @@ _MAX_REFINEMENTS = 20
 _STATIONARY, _ROUNDING = 1e-6, 1e-12
 # Two starts have ended at the same minimum where their sums of squares agree to this share.
 _SAME = 1e-6
+# The squares of as many residuals as there are can still be added up.
+_LARGEST = 1e150
 # How far to either side of a start further ones lie, as a factor where it is not zero.
 _SPREAD = 10.0
+
+
+class Function(Protocol):
+    """What has values and a Jacobian by its parameters at every row."""
+
+    def evaluate(self, point: Array, columns: Array) -> tuple[Array, Array]:
+        """Return the values, of shape (n_rows,), and the Jacobian, of shape (n_rows, n_parameters)."""
+        ...
 
 
 class Curve:
@@ -76,7 +86,7 @@ class Target:
     lower, upper : shape (n_parameters,), the bounds.
     """
 
-    curve: Curve
+    curve: Function
     columns: Array
     observed: Array
     roots: Array
@@ -84,9 +94,14 @@ class Target:
     upper: Array
 
     def miss(self, point: Array) -> tuple[Array, Array]:
-        """Return what is missing at each row, observed less curve, and the Jacobian of the curve, both times the roots."""
+        """Return what is missing at each row, observed less curve, and the Jacobian of the curve, both times the roots.
+
+        What is too large for its square to be a double counts as infinite.
+        """
         values, slopes = self.curve.evaluate(point, self.columns)
-        return self.roots * (self.observed - values), self.roots[:, None] * slopes
+        with np.errstate(all="ignore"):
+            missing = self.roots * (self.observed - values)
+            return np.where(np.abs(missing) < _LARGEST, missing, np.inf), self.roots[:, None] * slopes
 
 
 @dataclass(frozen=True)
@@ -114,26 +129,61 @@ class Found:
         return about | {"evaluations": self.evaluations, "message": self.message}
 
 
+@dataclass(frozen=True)
+class Descent:
+    """Where the trust-region method ended."""
+
+    point: Array
+    evaluations: int
+    message: str
+
+
+def descend(target: Target, start: Array, tolerance: float, most: int) -> Descent:
+    """Follow the trust-region method from a start at which curve and Jacobian are finite; it may break off where they are not."""
+    last = np.clip(start, target.lower, target.upper)
+    count = 0
+
+    def find_slopes(point: Array) -> Array:
+        nonlocal last, count
+        slopes = target.miss(point)[1]
+        if not np.isfinite(slopes).all():
+            raise _NoSlopeError
+        last, count = point, count + 1
+        return slopes
+
+    # Careful: scipy divides by zero where the Jacobian is singular, and goes on well.
+    with np.errstate(all="ignore"):
+        try:
+            outcome = least_squares(
+                lambda point: -target.miss(point)[0],
+                last,
+                jac=find_slopes,
+                bounds=(target.lower, target.upper),
+                method="trf",
+                x_scale="jac",
+                ftol=tolerance,
+                xtol=tolerance,
+                gtol=tolerance,
+                max_nfev=most,
+            )
+        except (_NoSlopeError, np.linalg.LinAlgError):
+            return Descent(last, count, "the search came to where the curve has no finite slope")
+    return Descent(outcome.x, int(outcome.nfev), str(outcome.message))
+
+
+class _NoSlopeError(ArithmeticError):
+    pass
+
+
 def search_from(target: Target, start: Array) -> Found:
     """Search from one start, at which curve and Jacobian are finite."""
-    outcome = least_squares(
-        lambda point: -target.miss(point)[0],
-        np.clip(start, target.lower, target.upper),
-        jac=lambda point: target.miss(point)[1],
-        bounds=(target.lower, target.upper),
-        method="trf",
-        x_scale="jac",
-        ftol=_TOLERANCE,
-        xtol=_TOLERANCE,
-        gtol=_TOLERANCE,
-        max_nfev=_MAX_EVALUATIONS,
-    )
-    point, is_held = _snap(target, outcome.x)
+    descent = descend(target, start, _TOLERANCE, _MAX_EVALUATIONS)
+    point, is_held = _snap(target, descent.point)
     point, inside, evaluations = _refine(target, point, is_held)
     residual = float(np.linalg.norm(target.miss(point)[0]))
     is_minimum = inside <= _STATIONARY * residual + _ROUNDING * float(np.linalg.norm(target.roots * target.observed))
     share = inside / residual if residual > 0 else 0.0
-    return Found(point, is_held, int(outcome.nfev) + evaluations, share, is_minimum, str(outcome.message), residual**2)
+    return Found(point, is_held, descent.evaluations + evaluations, share, is_minimum, descent.message, residual**2)
 
 
 def search_from_all(target: Target, starts: Array) -> tuple[Found, dict[str, Any]]:

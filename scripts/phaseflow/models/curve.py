@@ -43,6 +43,7 @@ class Problem:
     names: list[str]
     columns: list[str]
     start: Array
+    curve: Curve
     target: Target
 
     @property
@@ -116,8 +117,9 @@ def build_problem(fit: Fit, table: pd.DataFrame, source: str) -> Problem:
     lower = np.array([b.lower.value if b is not None and b.lower is not None else -math.inf for b in bounds])
     upper = np.array([b.upper.value if b is not None and b.upper is not None else math.inf for b in bounds])
     points = table[columns].to_numpy(dtype=float).T.reshape(len(columns), len(rows))
-    target = Target(Curve(fit.curve, names, columns), points, observed, np.sqrt(weights), lower, upper)
-    return Problem(fit, rows, names, columns, np.array([quantity.value for quantity in fit.start.values()]), target)
+    curve = Curve(fit.curve, names, columns)
+    target = Target(curve, points, observed, np.sqrt(weights), lower, upper)
+    return Problem(fit, rows, names, columns, np.array([quantity.value for quantity in fit.start.values()]), curve, target)
 
 
 def _check_start(problem: Problem) -> None:
@@ -216,7 +218,7 @@ def _answer_exactly(problem: Problem, proven: Proven, solution: LeastSquares) ->
 def _answer_in_doubles(problem: Problem, found: Found, solution: LeastSquares, reason: str) -> Answer:
     by_jacobian = solution.residual_std * solution.spreads
     free = ~found.is_held
-    bend = problem.target.curve.bend(found.point, problem.target.columns, problem.target.roots * problem.target.miss(found.point)[0])
+    bend = problem.curve.bend(found.point, problem.target.columns, problem.target.roots * problem.target.miss(found.point)[0])
     # H = J'WJ - B, and with T T' = (J'WJ)^-1 its inverse is T (1 - T'BT)^-1 T'.
     inner = np.eye(int(free.sum())) - solution.inverse.T @ bend[np.ix_(free, free)] @ solution.inverse
     by_hessian = np.full(len(by_jacobian), np.nan)
@@ -292,13 +294,13 @@ def _list_rows(problem: Problem, found: Found, answer: Answer) -> pd.DataFrame:
     point = found.point.copy()
     point[~found.is_held] = answer.solution.estimates
     rows = describe_rows(answer.solution, problem.target.observed, problem.target.roots).assign(part="observed")
-    slopes = problem.target.curve.evaluate(point, problem.target.columns)[1]
+    slopes = problem.curve.evaluate(point, problem.target.columns)[1]
     rows = rows.assign(**_draw_bands(problem, found, answer, rows["fitted"].to_numpy(), slopes))
     if len(problem.columns) != 1:
         return rows
     x = problem.target.columns[0]
     grid = np.linspace(x.min(), x.max(), _GRID_POINTS)
-    values, slopes = problem.target.curve.evaluate(point, grid[None, :])
+    values, slopes = problem.curve.evaluate(point, grid[None, :])
     curve = pd.DataFrame({"part": "curve", "x": grid, "fitted": values} | _draw_bands(problem, found, answer, values, slopes))
     return pd.concat([rows.assign(x=x), curve], ignore_index=True)
 
