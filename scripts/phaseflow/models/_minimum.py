@@ -32,7 +32,7 @@ _BITS = (256, 512, 1_024)
 _TIGHT = 2.5
 _MOST_STEPS = 30
 # Boxes in which the minimum is sought to be alone, in standard errors.
-_WIDE = tuple(4.0**-power for power in range(16))
+_WIDE = tuple(Fraction(share, 10**power) for power in range(10) for share in (10, 3))
 
 
 @dataclass(frozen=True)
@@ -122,13 +122,13 @@ def _prove(shape: Shape, point: Array, bits: int) -> Proven:
         factor_positive(sums.expand(enclosed)[1])
     except ArithmeticError:
         raise UnprovenError("the stationary point next to the answer is not proven to be a minimum") from None
-    reach = next((radius for radius in _WIDE if _is_alone(sums, centre, radius)), 0.0)
+    reach = next((float(radius) for radius in _WIDE if _is_alone(sums, centre, to_ball(radius).lower())), 0.0)
     return sums.linearise(enclosed, reach, bits)
 
 
-def _is_alone(sums: Sums, centre: Sequence[Ball], radius: float) -> bool:
+def _is_alone(sums: Sums, centre: Sequence[Ball], radius: Ball) -> bool:
     try:
-        return is_regular(sums.expand([arb(y, radius) for y in centre])[1])
+        return is_regular(sums.expand([arb(ball, radius) for ball in centre])[1])
     except (NotSmoothError, OutsideDomainError, ZeroDivisionError):
         return False
 
