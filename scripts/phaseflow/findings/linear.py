@@ -13,6 +13,8 @@ from phaseflow.findings._residuals import find_doubts
 
 # From here on the terms resemble each other so much that their estimates depend on which others are in the model.
 _COLLINEAR = 10.0
+# Families whose mean tells their variance; of the others its size is estimated.
+_OF_KNOWN_SIZE = ("binomial", "poisson")
 
 
 def find_in_terms(_settings: Mapping[str, Any], terms: pd.DataFrame, statistics: Mapping[str, Any]) -> list[Finding]:
@@ -45,8 +47,10 @@ def _find_deviance(statistics: Mapping[str, Any]) -> Finding:
     if explained is None:
         return Finding("open", "The response does not vary, so there is nothing to explain.", f"{rows}; {model}.")
     claim = f"The model takes up {format_number(100 * float(explained), 3)} % of the deviance ({model})."
-    spread = format_number(statistics.get("overdispersion"), 3)
-    return Finding("supported", claim, f"{rows}; Pearson’s statistic is {spread} a degree of freedom, where 1 is what the family supposes.")
+    spread = f"Pearson’s statistic is {format_number(statistics.get('overdispersion'), 3)} a degree of freedom"
+    if statistics["family"] in _OF_KNOWN_SIZE:
+        spread += ", where 1 is what the family supposes"
+    return Finding("supported", claim, f"{rows}; {spread}.")
 
 
 def _find_penalty(statistics: Mapping[str, Any], terms: pd.DataFrame) -> list[Finding]:

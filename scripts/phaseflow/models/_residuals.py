@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.stats import chi2, jarque_bera, shapiro
-from statsmodels.stats.stattools import durbin_watson
 
 from phaseflow.models._least_squares import Array, LeastSquares
 
@@ -35,7 +34,7 @@ def examine_residuals(solution: LeastSquares, response: Array) -> dict[str, Any]
     normality = jarque_bera(residuals)
     shape = shapiro(residuals) if 3 <= n <= _MOST_FOR_SHAPIRO else (None, None)
     values = (
-        float(durbin_watson(residuals)),
+        float((np.diff(residuals) ** 2).sum() / (residuals @ residuals)),
         *_score(solution.basis, residuals**2, solution.basis.shape[1] - 1),
         *_score_lags(solution, lags),
         *_add_up_correlations(residuals, lags),

@@ -23,7 +23,6 @@ from phaseflow.expressions.quantity import Expression
 from phaseflow.models import Fitted, Model
 from phaseflow.models._design import INTERCEPT, Column, Rows, list_columns, name_response, read_rows
 from phaseflow.models._exact import solve_exactly
-from phaseflow.models._general import fit_general
 from phaseflow.models._least_squares import Array, LeastSquares, check_design, check_rows, solve_least_squares, tabulate_terms
 from phaseflow.models._penalised import fit_penalised
 from phaseflow.models._residuals import describe_rows, examine_residuals
@@ -79,6 +78,9 @@ def fit_linear(fit: Fit, table: pd.DataFrame, source: str, _rng: np.random.Gener
     if fit.penalty is not None:
         return fit_penalised(fit, problem.names, problem.design, problem.response, source, about)
     if fit.family is not None:
+        # Only here is statsmodels needed, which takes a second and more to import.
+        from phaseflow.models._general import fit_general
+
         sandwich = choose_sandwich(fit, len(problem.rows))
         return fit_general(fit, problem.names, problem.design, problem.response, problem.roots**2, source, sandwich, about)
     return _fit_least_squares(fit, problem, about)
