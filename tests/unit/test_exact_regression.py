@@ -36,7 +36,7 @@ def invert(matrix):
 
 
 def make_problem(number):
-    """Return columns as texts, the response, the exact estimates and the squares of the exact errors.
+    """Return columns, the response, weights, the exact estimates and the squares of the exact errors.
 
     Two columns differ by 10^-k of their size, k up to 14, so that condition numbers go up to 10^15; numbers have up to 18 digits.
     """
@@ -55,13 +55,14 @@ def make_problem(number):
     response = [Fraction(draw(-(10**6), 10**6), 10 ** draw(0, 6)) for _ in range(n)]
     if number % 4 == 0:
         response = [sum(column[row] for column in columns) for row in range(n)]
-    gram = [[sum(a * b for a, b in zip(x, z, strict=True)) for z in columns] for x in columns]
+    weights = [Fraction(draw(1, 99), 10) if number % 3 == 0 else Fraction(1) for _ in range(n)]
+    gram = [[sum(a * b * w for a, b, w in zip(x, z, weights, strict=True)) for z in columns] for x in columns]
     inverse = invert(gram)
-    right = [sum(a * b for a, b in zip(x, response, strict=True)) for x in columns]
+    right = [sum(a * b * w for a, b, w in zip(x, response, weights, strict=True)) for x in columns]
     estimates = [sum(a * b for a, b in zip(row, right, strict=True)) for row in inverse]
     left = [response[row] - sum(b * column[row] for b, column in zip(estimates, columns, strict=True)) for row in range(n)]
-    variance = sum(value * value for value in left) / (n - p)
-    return columns, response, estimates, [variance * inverse[place][place] for place in range(p)]
+    variance = sum(value * value * w for value, w in zip(left, weights, strict=True)) / (n - p)
+    return columns, response, weights, estimates, [variance * inverse[place][place] for place in range(p)]
 
 
 def write(value):
@@ -86,14 +87,14 @@ def test_no_certified_digit_is_wrong_over_random_ill_conditioned_problems(tmp_pa
     path, worst, claimed = tmp_path / "d.csv", 0.0, []
     for number in range(N_PROBLEMS):
         try:
-            columns, response, estimates, squares = make_problem(number)
+            columns, response, weights, estimates, squares = make_problem(number)
         except StopIteration:
             continue
         names = [f"x{place}" for place in range(len(columns))]
-        lines = [",".join([*names, "y"])]
-        lines += [",".join(map(write, row)) for row in zip(*columns, response, strict=True)]
+        lines = [",".join([*names, "y", "w"])]
+        lines += [",".join(map(write, row)) for row in zip(*columns, response, weights, strict=True)]
         path.write_text("\n".join(lines) + "\n")
-        found = fit(f"y ~ {' + '.join(names)} - 1", Table(path).read())
+        found = fit(f"y ~ {' + '.join(names)} - 1", Table(path).read(), **({"weights": "w"} if number % 3 == 0 else {}))
         worst = max(worst, found.statistics["condition_number"])
         for (_, row), exact, square in zip(found.terms.iterrows(), estimates, squares, strict=True):
             digits = int(row["certified_digits"])

@@ -136,7 +136,8 @@ def test_a_poisson_model_of_groups_has_the_logarithms_of_their_means():
         ("binomial", [0.0, 2, 1, 0, 1], "the response 'y' is 2 in row 2; the family binomial wants it between 0 and 1"),
         ("poisson", [0.0, 1, 1.5, 0, 1], "is 1.5 in row 3; the family poisson wants it a whole number from 0 on"),
         ("gamma", [1.0, 1, 1, 0, 1], "is 0 in row 4; the family gamma wants it above 0"),
-        ("binomial", [0.0, 0, 0, 1, 1], "the terms separate the response perfectly"),
+        ("binomial", [0.0, 0, 0, 1, 1], "the terms separate the response perfectly in 5 rows: the likelihood has no greatest value"),
+        ("poisson", [0.0, 0, 0, 0, 0], "separate the response perfectly"),
     ],
 )
 def test_a_response_outside_its_family_is_an_error(family, response, message):
@@ -185,6 +186,21 @@ def test_categories_are_indicators_of_all_levels_but_the_first(table):
     crossed = fit("y ~ a*C(site)", table)
     assert crossed.terms["term"].tolist()[-2:] == ["a:C(site)[q]", "a:C(site)[r]"]
     assert crossed.terms["certified_digits"].min() >= 15
+
+
+@pytest.mark.parametrize(
+    ("formula", "terms"),
+    [
+        ("y ~ C(site):a", ["Intercept", "C(site)[p]:a", "C(site)[q]:a", "C(site)[r]:a"]),
+        ("y ~ a + C(site):a", ["Intercept", "a", "C(site)[q]:a", "C(site)[r]:a"]),
+        ("y ~ C(site) + C(site):I(a + b) - 1", [f"C(site)[{k}]{rest}" for rest in ("", ":I(a + b)") for k in "pqr"]),
+        ("y ~ C(site) + C(big) - 1", ["C(site)[p]", "C(site)[q]", "C(site)[r]", "C(big)[True]"]),
+        ("y ~ C(big):a + C(site) - 1", ["C(big)[False]:a", "C(big)[True]:a", "C(site)[p]", "C(site)[q]", "C(site)[r]"]),
+        ("y ~ C(site) + C(site):C(big)", ["Intercept", "C(site)[q]", "C(site)[r]", *(f"C(site)[{k}]:C(big)[True]" for k in "pqr")]),
+    ],
+)
+def test_categories_are_coded_as_r_codes_them(table, formula, terms):
+    assert fit(formula, table.assign(big=table["b"] > 2)).terms["term"].tolist() == terms
 
 
 @pytest.mark.parametrize(

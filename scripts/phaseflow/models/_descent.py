@@ -207,7 +207,7 @@ def spread_starts(start: Array, lower: Array, upper: Array, count: int) -> Array
     Between bounds the points are even; without them they are from a tenth of the start to ten times it, of its sign, and from
     -1 to 1 where it is 0.
 
-    Source: Halton (1960), Numer. Math. 2, 84-90.
+    Source: Halton (1960), Numerische Mathematik 2, 84-90.
     """
     if count == 1:
         return start[None, :]

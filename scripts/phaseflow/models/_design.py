@@ -1,7 +1,7 @@
 """From a formula and a table to the columns of a regression, in doubles and exactly.
 
 A column is a product of factors: expressions of columns, and indicators of a category's levels, the first of which is
-left out where the others would otherwise add up to another column.
+left out where the term without the category is in the formula too, as R does it.
 """
 
 from __future__ import annotations
@@ -160,16 +160,23 @@ def read_rows(table: pd.DataFrame, numbers: frozenset[str], categories: frozense
 def list_columns(formula: Formula, rows: Rows) -> list[Column]:
     """Return the columns of a formula, the intercept first.
 
+    A category keeps all of its levels where the rest of its term is not a term of the formula; the rest of a category alone is
+    the intercept, whose place the first category takes where there is none.
+
+    Source: Chambers and Hastie (1992), Statistical Models in S, sec. 2.4.1.
+
     Raises
     ------
     DataError : a category has one level only, or too many.
     """
     columns = [Column(INTERCEPT)] * formula.has_intercept
     has_full_set = formula.has_intercept
+    present = {frozenset(term.factors) for term in formula.terms}
     for term in formula.terms:
-        is_category = len(term.factors) == 1 and isinstance(term.factors[0], Category)
-        columns += _expand(term, rows, keeps_first=is_category and not has_full_set)
-        has_full_set = has_full_set or is_category
+        margins = [frozenset(term.factors) - {factor} for factor in term.factors]
+        is_whole = [not (margin in present or (not margin and has_full_set)) for margin in margins]
+        columns += _expand(term, rows, is_whole)
+        has_full_set = has_full_set or (all(is_whole) and all(isinstance(factor, Category) for factor in term.factors))
     return columns
 
 
@@ -178,19 +185,24 @@ def name_response(formula: Formula) -> Column:
     return Column(formula.response.name, tuple(factor for factor in formula.response.factors if isinstance(factor, Expression)))
 
 
-def _expand(term: Term, rows: Rows, keeps_first: bool) -> list[Column]:
-    """Return a term's columns: one, or one a combination of its categories' levels."""
-    choices = [_list_choices(factor, rows, keeps_first) for factor in term.factors]
-    return (
-        [Column(":".join(name for name, _ in chosen), tuple(factor for _, factor in chosen)) for chosen in product(*choices)]
-        if any(isinstance(factor, Category) for factor in term.factors)
-        else [Column(term.name, tuple(factor for factor in term.factors if isinstance(factor, Expression)))]
-    )
+def _expand(term: Term, rows: Rows, is_whole: Sequence[bool]) -> list[Column]:
+    """Return a term's columns, one a combination of its categories' levels.
+
+    Parameters
+    ----------
+    is_whole : for each factor, whether a category keeps its first level.
+    """
+    if not any(isinstance(factor, Category) for factor in term.factors):
+        return [Column(term.name, tuple(factor for factor in term.factors if isinstance(factor, Expression)))]
+    choices = [
+        _list_choices(factor, name, rows, whole) for factor, name, whole in zip(term.factors, term.name.split(":"), is_whole, strict=True)
+    ]
+    return [Column(":".join(name for name, _ in chosen), tuple(factor for _, factor in chosen)) for chosen in product(*choices)]
 
 
-def _list_choices(factor: Factor, rows: Rows, keeps_first: bool) -> Sequence[tuple[str, Expression | Level]]:
+def _list_choices(factor: Factor, name: str, rows: Rows, keeps_first: bool) -> Sequence[tuple[str, Expression | Level]]:
     if isinstance(factor, Expression):
-        return [(factor.text, factor)]
+        return [(name, factor)]
     levels = sorted(rows.table[factor.column].unique().tolist(), key=lambda value: (str(type(value)), value))
     if not 1 < len(levels) <= MOST_LEVELS:
         held = f"{levels[0]!r} in every row" if len(levels) == 1 else f"{len(levels)} levels"

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import statsmodels.api as sm
+from scipy.optimize import linprog
 from scipy.stats import chi2
 from statsmodels.tools.sm_exceptions import PerfectSeparationError, PerfectSeparationWarning
 
@@ -32,6 +33,8 @@ _LINKS = {
 }  # fmt: skip
 _FAMILIES = {"gaussian": "Gaussian", "binomial": "Binomial", "poisson": "Poisson", "gamma": "Gamma"}
 _ITERATIONS, _TOLERANCE = 200, 1e-12
+# What the linear program's answer may be off from zero, of columns of length 1.
+_SEPARATED = 1e-6
 
 
 def fit_general(
@@ -54,6 +57,7 @@ def fit_general(
     _check_range(family, response, about["response"], source)
     check_design(names, design, source)
     norms = np.linalg.norm(design, axis=0)
+    _check_separation(family, link, design / norms, response, source)
     found = _fit(family, link, design / norms, response, weights, sandwich, source)
     estimates, errors = np.asarray(found.params) / norms, np.asarray(found.bse) / norms
     terms = tabulate_terms(names, estimates, errors, math.inf, fit.confidence.value).rename(columns={"t": "z"})
@@ -81,6 +85,27 @@ def _check_range(family: str, response: Array, name: str, source: str) -> None:
     if wrong.any():
         row = int(wrong.argmax())
         raise DataError(f"{source}: the response {name!r} is {response[row]:g} in row {row + 1}; the family {family} wants it {wanted}")
+
+
+def _check_separation(family: str, link: str, design: Array, response: Array, source: str) -> None:
+    """Check that the likelihood does not rise for ever along some direction, by a linear program.
+
+    Source: Albert and Anderson (1984), Biometrika 71, 1-10; Santos Silva and Tenreyro (2010), Economics Letters 107, 310-312.
+    """
+    if family == "binomial" and link != "log":
+        sides = np.where(response == 1, 1, np.where(response == 0, -1, 0))
+    elif family == "poisson" and link == "log":
+        sides = np.where(response == 0, -1, 0)
+    else:
+        return
+    pushed, still = (sides[:, None] * design)[sides != 0], design[sides == 0]
+    if len(pushed) == 0:
+        return
+    options = {"A_eq": still, "b_eq": np.zeros(len(still))} if len(still) else {}
+    ahead = linprog(-pushed.sum(axis=0), A_ub=-pushed, b_ub=np.zeros(len(pushed)), bounds=(-1, 1), **options)
+    if ahead.status == 0 and -ahead.fun > _SEPARATED:
+        count = int((pushed @ ahead.x > _SEPARATED).sum())
+        raise DataError(f"{source}: the terms separate the response perfectly in {count} rows: the likelihood has no greatest value")
 
 
 def _fit(family: str, link: str, design: Array, response: Array, weights: Array, sandwich: Sandwich | None, source: str) -> Any:
@@ -126,7 +151,12 @@ def _describe(found: Any, design: Array, has_intercept: bool) -> dict[str, Any]:
 
 def _list_rows(found: Any, response: Array) -> pd.DataFrame:
     """Return a row an observation, its residual divided by the standard deviation that family and leverage give it (Pearson's)."""
-    influence, fitted = found.get_influence(observed=False), np.asarray(found.fittedvalues)
+    with np.errstate(all="ignore"):
+        # A row that alone determines a term has neither.
+        influence, fitted = found.get_influence(observed=False), np.asarray(found.fittedvalues)
+        studentized, distances = np.asarray(influence.resid_studentized), np.asarray(influence.cooks_distance[0])
+    leverages = np.asarray(influence.hat_matrix_diag)
+    is_free = 1 - leverages > len(response) * np.finfo(float).eps
     return pd.DataFrame(
         {
             "row": np.arange(len(response)),
@@ -134,8 +164,8 @@ def _list_rows(found: Any, response: Array) -> pd.DataFrame:
             "fitted": fitted,
             "residual": response - fitted,
             "deviance_residual": np.asarray(found.resid_deviance),
-            "leverage": np.asarray(influence.hat_matrix_diag),
-            "studentized": np.asarray(influence.resid_studentized),
-            "cook": np.asarray(influence.cooks_distance[0]),
+            "leverage": leverages,
+            "studentized": np.where(is_free, studentized, np.nan),
+            "cook": np.where(is_free, distances, np.nan),
         }
     )

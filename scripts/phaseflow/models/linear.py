@@ -173,7 +173,7 @@ def find_covariance(solution: LeastSquares, sandwich: Sandwich | None) -> Array:
     leverages = np.where(1 - leverages > len(leverages) * np.finfo(float).eps, leverages, 1.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         rows = sandwich.weigh(solution.basis * solution.residuals[:, None], leverages, len(solution.estimates))
-    return np.asarray(solution.inverse @ add_up(rows, sandwich.lags) @ solution.inverse.T)
+        return np.asarray(solution.inverse @ add_up(rows, sandwich.lags) @ solution.inverse.T)
 
 
 def describe_fit(solution: LeastSquares, problem: Problem, sandwich: Sandwich | None) -> dict[str, Any]:
@@ -215,6 +215,8 @@ def _test_terms(solution: LeastSquares, total: float, has_intercept: bool, sandw
     if sandwich is not None:
         estimates, covariance = solution.estimates[has_intercept:], find_covariance(solution, sandwich)[has_intercept:, has_intercept:]
         scale = np.sqrt(np.diag(covariance))
+        if not (scale > 0).all():
+            return {"f": None, "f_p": None}
         scaled = np.linalg.lstsq(covariance / np.outer(scale, scale), estimates / scale)[0]
         ratio = float(estimates / scale @ scaled) / explained
     return {"f": ratio, "f_p": float(fisher_f.sf(ratio, explained, solution.freedom))}
