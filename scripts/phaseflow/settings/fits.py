@@ -88,7 +88,11 @@ def _check_probability(quantity: Quantity) -> Quantity:
 class Fit(Settings):
     """One model fitted to one table."""
 
-    linear: str | None = Field(None, description="a formula for least squares: `response ~ term + term`")
+    linear: str | None = Field(
+        None,
+        description="a formula: `response ~ term + term`; `a:b` is a product, `a*b` stands for a + b + a:b, arithmetic goes in "
+        "`I(...)`, `C(a)` makes a term of each level of a column, `- 1` leaves out the intercept",
+    )
     curve: Formula | None = Field(None, description="a curve for nonlinear least squares: an expression of columns and parameters")
     discover: Discover | None = Field(None, description="equations from a trajectory")
     network: Network | None = Field(None, description="a neural network that predicts the state one horizon ahead")
