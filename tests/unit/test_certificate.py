@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from scipy.optimize import brentq
 
 from phaseflow.problems._certificate import Certifier
 from phaseflow.problems._conditions import Conditions
@@ -262,6 +263,52 @@ def test_what_a_point_under_constraints_is(text, answer, constraints, kind):
     assert certificate.kind == kind, certificate.reason
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.lists(SMALL, min_size=5, max_size=5), st.tuples(SMALL, SMALL, SMALL), st.sampled_from([0.0, 1e-8]))
+def test_along_a_line_the_curvature_of_a_quadratic_tells_what_its_stationary_point_is(entries, line, off):
+    a, b, c, p, q = map(Fraction, entries)
+    u, v, w = map(Fraction, line)
+    assume(u or v)
+    curvature = a * v * v - 2 * b * u * v + c * u * u
+    base = (u * w / (u * u + v * v), v * w / (u * u + v * v))
+    slope = -v * (a * base[0] + b * base[1] + p) + u * (b * base[0] + c * base[1] + q)
+    along = -slope / curvature if curvature else Fraction(0)
+    point = [float(base[0] - v * along), float(base[1] + u * along)]
+    text = f"({a})*x0**2/2 + ({b})*x0*x1 + ({c})*x1**2/2 + ({p})*x0 + ({q})*x1 + 0*x0"
+    certificate, _ = certify(text, [point[0] + off * float(-v), point[1] + off * float(u)], None, [f"({u})*x0 + ({v})*x1 + 0*x1 == {w}"])
+    if curvature == 0:
+        assert certificate.kind == "none"
+    else:
+        assert certificate.kind == ("unique_minimum" if curvature > 0 else "stationary"), certificate.reason
+        assert certificate.point == pytest.approx(point, abs=1e-13)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(-3, 3), min_size=5, max_size=5))
+def test_on_a_circle_certificates_are_those_of_the_angle(entries):
+    a, b, c, p, q = entries
+
+    def turn(angle, order):
+        # a cos**2 + b cos sin + c sin**2 + p cos + q sin by its Fourier series, without the mean (a + c)/2.
+        double = (a - c) / 2 * np.cos(2 * angle + order * np.pi / 2) + b / 2 * np.sin(2 * angle + order * np.pi / 2)
+        return 2**order * double + p * np.cos(angle + order * np.pi / 2) + q * np.sin(angle + order * np.pi / 2)
+
+    grid = np.linspace(0.01, 0.01 + 2 * np.pi, 721)
+    slopes = turn(grid, 1)
+    for low, high in zip(grid[:-1][slopes[:-1] * slopes[1:] < 0], grid[1:][slopes[:-1] * slopes[1:] < 0], strict=True):
+        angle = brentq(lambda x: turn(x, 1), low, high, xtol=1e-14)
+        # Two stationary points that have nearly met are not told from one.
+        if abs(turn(angle, 2)) < 1e-2:
+            continue
+        text = f"({a})*x0**2 + ({b})*x0*x1 + ({c})*x1**2 + ({p})*x0 + ({q})*x1"
+        certificate, _ = certify(text, [float(np.cos(angle)), float(np.sin(angle))], None, ["x0**2 + x1**2 == 1"])
+        assert certificate.kind == ("unique_minimum" if turn(angle, 2) > 0 else "stationary"), certificate.reason
+        if certificate.scope == "global":
+            # The grid's steps of 0.009 miss the least value by at most half the largest curvature, 30, times 0.0044**2.
+            assert certificate.value <= turn(grid, 0).min() + (a + c) / 2 + 1e-12
+            assert certificate.value >= turn(grid, 0).min() + (a + c) / 2 - 3e-4
+
+
 def test_an_answer_far_from_the_stationary_point_has_no_certificate():
     rosenbrock = "(1 - x0)**2 + 100*(x1 - x0**2)**2"
     assert certify(rosenbrock, [1 + 1e-5, 1 + 2e-5])[0].kind == "unique_minimum"
@@ -269,7 +316,7 @@ def test_an_answer_far_from_the_stationary_point_has_no_certificate():
     assert far.kind == "none"
     assert "more than near allows" in far.reason
     # Where the Hessian need not be definite between the two, it is the box that is missing.
-    assert "too far" in certify(rosenbrock, [1.01, 1.02], near=0.1)[0].reason
+    assert "no other stationary point between" in certify(rosenbrock, [1.01, 1.02], near=0.1)[0].reason
     # A convex function has one minimum, wherever it is looked for, so the gap is known even so.
     convex = certify("x0**2 + 10*x1**2 + x0*x1", [1.0, 1.0])[0]
     assert (convex.kind, convex.scope) == ("none", "global")
@@ -282,6 +329,17 @@ def test_a_minimum_found_exactly_has_no_error_and_one_that_no_double_holds_has()
     assert exact.point.tolist() == [0, 0]
     third, _ = certify("(x0 - 1/3)**2", [1 / 3])
     assert 0 < third.error < 2e-17
+
+
+def test_two_stationary_points_close_together_are_told_apart():
+    for gap in ("1e-6", "1e-12", "1e-20"):
+        text = f"x0**3/3 - {gap}*x0**2/2"
+        low, high = certify(text, [0.0])[0], certify(text, [float(gap)])[0]
+        assert (low.kind, high.kind) == ("stationary", "unique_minimum")
+        assert 0 < low.radius < float(gap)
+        assert 0 < high.radius < float(gap)
+    # Halfway between them, neither is the nearest.
+    assert certify("x0**3/3 - 5e-7*x0**2", [5e-7])[0].kind == "none"
 
 
 def test_the_gap_bounds_what_the_answer_lies_above_the_minimum():

@@ -150,16 +150,49 @@ def test_unknown_feasibility_supports_no_least_value():
 def test_certificates_and_proven_gaps_support_the_claim():
     exact = make_trials([1.0, 1.0], ["converged"] * 2, certificate=["exact_optimal", "none"])
     assert find_in_trials(["x"], exact)[1].claim == "It is proven to be the least possible."
-    gap = make_trials([1.0], ["converged"], gap_proven=0.25)
+    gap = make_trials([1.0], ["converged"], gap_proven=0.25, gap_scope="global")
     assert "at most 0.25 above the least possible" in find_in_trials(["x"], gap)[1].claim
+    tight = make_trials([1.0], ["converged"], gap_proven=1e-12, gap_scope="global")
+    assert "proven to be the least possible, to within 1e−12, of all points" in find_in_trials(["x"], tight)[1].claim
 
 
 def test_a_certificate_of_another_trial_or_of_a_local_minimum_proves_nothing_global():
     other = make_trials([1.0, 5.0], ["converged"] * 2, certificate=["none", "exact_optimal"])
-    local = make_trials([1.0], ["converged"], certificate="unique_minimum")
-    for trials in (other, local):
-        assert find_in_trials(["x"], trials)[1].standing == "open"
-    assert "unique_minimum for 1" in find_in_trials(["x"], local)[1].evidence
+    assert find_in_trials(["x"], other)[1].standing == "open"
+    certified = {"certificate": "unique_minimum", "certified_x": 1 / 3, "certified_error": 2e-17, "certified_radius": 0.02}
+    local = make_trials([1.0], ["converged"], gap_proven=1e-15, gap_scope="local", **certified)
+    findings = find_in_trials(["x"], local)
+    assert list_standings(findings) == ["supported", "supported", "open"]
+    assert findings[1].claim == "A local minimum next to it is proven, for 1 of 1 such trials."
+    assert "It lies at x = 0.333333333333, to within 2e−17." in findings[1].evidence
+    assert "no other within 0.02 × max(1, |x|)" in findings[1].evidence
+    assert findings[2].claim == "Nothing proves that it is the least possible."
+    bounded = find_in_trials(["x"], local.assign(proven_bound=0.5))
+    assert "that no value lies below 0.5 is" in bounded[2].claim
+    alone = find_in_trials(["x"], local.assign(gap_scope="global", certified_radius=math.inf))
+    assert list_standings(alone) == ["supported"] * 3
+    assert "no other within the bounds" in alone[2].evidence
+
+
+def test_proven_saddles_and_wrong_derivatives_are_failures():
+    trials = make_trials(
+        [1.0, 2.0, 2.0], ["converged"] * 3, certificate=["unique_minimum", "saddle", "stationary"], gradient_error=[0, 1e-15, 1e-3]
+    )
+    findings = find_in_trials(["x"], trials)
+    claims = [finding.claim for finding in findings if finding.standing == "failed"]
+    assert claims[0] == "1 of 3 trials ended at what is proven to be a saddle, not a minimum."
+    assert claims[1] == "1 of 3 trials ended at what is proven to be a maximum, not a minimum."
+    assert claims[2].startswith("At 1 of 3 answers the derivatives differ")
+
+
+def test_answers_under_constraints_count_within_the_tolerance():
+    trials = make_trials([1.0, 0.5], ["converged"] * 2, feasibility=[1e-7, 1e-2], proven_bound=math.nan)
+    find = load_plugin("findings", "minimize").find
+    settings = {"variables": {"x": None}, "constraints": ["x >= 1"]}
+    assert "The least value seen is 1," in find(settings, trials, {})[0].claim
+    assert "The least value seen is 0.5," in find({**settings, "constraint_tolerance": "1/10"}, trials, {})[0].claim
+    nothing = find(settings, trials.assign(feasibility=1.0, proven_bound=math.inf), {})
+    assert nothing[1].claim == "It is proven that no point within the bounds keeps the constraints."
 
 
 def test_coefficients_are_told_apart_by_their_intervals():

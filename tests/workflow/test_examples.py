@@ -88,7 +88,25 @@ def check_hysteresis(results):
     assert (members["lyapunov_1"][members["rho"] > 25.5] > 0.5).all()
 
 
+def check_certified_optima(results):
+    camel = pd.read_csv(results / "optimize/camel.csv")
+    assert (camel["certificate"] == "unique_minimum").all()
+    assert (camel["gap_scope"] == "global").all()
+    # The least value of the six-hump camel function, and of its local minima (Dixon and Szego 1978).
+    assert camel["certified_value"].min().round(7) == -1.0316285
+    assert np.allclose(camel["gap_proven"], camel["value"] + 1.0316284534898774, atol=1e-8)
+    test71 = pd.read_csv(results / "optimize/hock_schittkowski_71.csv")
+    assert (test71["certificate"] == "unique_minimum").all()
+    # Hock and Schittkowski (1981), problem 71.
+    assert np.allclose(test71["certified_value"], 17.0140173, rtol=1e-8)
+    valley = pd.read_csv(results / "optimize/valley.csv")
+    assert (valley[["certified_u", "certified_v", "certified_w"]] == 1).all(axis=None)
+    newton, _, differences = valley["evaluations"] + valley["gradients"] + valley["hessians"]
+    assert newton < differences
+
+
 CHECKS = {
+    "certified_optima": check_certified_optima,
     "supply_chain": check_supply_chain,
     "trees": check_trees,
     "pendulum": check_pendulum,

@@ -171,6 +171,9 @@ def _compose(u: Jet, outer: tuple[Ball, ...]) -> Jet:
 def _power(order: int, base: Jet, exponent: Jet) -> Jet:
     if exponent.exact is not None and exponent.exact.denominator == 1:
         return _compose(base, _raise_whole(base.value, int(exponent.exact), order))
+    if exponent.exact is None and order == 0 and not base.value > 0:
+        # Below zero there are values where the exponent happens to be whole.
+        return Jet(_give_everything(0, "")[0])
     if not exponent.slopes:
         return _compose(base, _raise_real(base.value, exponent.value, order))
     logarithm = _compose(base, _log(base.value, order))
@@ -180,9 +183,7 @@ def _power(order: int, base: Jet, exponent: Jet) -> Jet:
 
 def _raise_whole(u: Ball, power: int, order: int) -> tuple[Ball, ...]:
     if power < 0 and u.contains(0):
-        if order == 0 and u.is_finite() and not u.is_zero():
-            return (arb(0, "inf"),)
-        raise OutsideDomainError("a division by zero cannot be ruled out")
+        return _give_everything(order, "a division by zero cannot be ruled out", is_outside=u.is_zero())
     # A factor of zero comes first, so that a power below zero of a ball around zero is not asked for.
     slope = power * _raise(u, power - 1) if power != 0 else arb(0)
     bend = power * (power - 1) * _raise(u, power - 2) if power not in (0, 1) else arb(0)
@@ -193,8 +194,10 @@ def _raise(u: Ball, power: int) -> Ball:
     """Return a whole power of a ball, an even one without values below zero."""
     if power < 0:
         return 1 / _raise(u, -power)
-    if power == 0 or u.is_exact():
+    if power == 0 or (u.is_exact() and u.is_finite()):
         return u**power
+    if not u.is_finite():
+        return arb(0, "inf")
     if not _is_wide(u):
         return (u**power).nonnegative_part() if power % 2 == 0 and u.contains(0) else u**power
     low, high = u.lower() ** power, u.upper() ** power
@@ -210,10 +213,10 @@ def _raise_real(u: Ball, power: Ball, order: int) -> tuple[Ball, ...]:
     if u > 0:
         value = _by_ends(lambda x: (x.log() * power).exp(), u)
         return (value, power * value / u, power * (power - 1) * value / _square(u))[: order + 1]
-    if order == 0 and power > 0 and not u < 0:
+    if order == 0 and power > 0 and u.is_finite() and not u < 0:
         high = u.upper()
         return (arb(0).union((high.log() * power).exp()) if high > 0 else arb(0),)
-    raise OutsideDomainError("a broken power of something that may be zero or less")
+    return _give_everything(order, "a broken power of something that may be zero or less", is_outside=bool(u < 0))
 
 
 # -- functions of one variable: the value and as many derivatives as the order asks for
@@ -238,17 +241,15 @@ def _exp(u: Ball, order: int) -> tuple[Ball, ...]:
 def _log(u: Ball, order: int) -> tuple[Ball, ...]:
     if u > 0:
         return (_by_ends(lambda x: x.log(), u), 1 / u, -1 / _square(u))[: order + 1]
-    if order == 0 and u.upper() > 0:
-        return (arb(0, "inf"),)
-    raise OutsideDomainError("a logarithm of something that may be zero or less")
+    return _give_everything(order, "a logarithm of something that may be zero or less", is_outside=bool(u <= 0))
 
 
 def _sqrt(u: Ball, order: int) -> tuple[Ball, ...]:
     if u > 0:
         root = _by_ends(lambda x: x.sqrt(), u)
         return (root, 1 / (2 * root), -1 / (4 * root * u))[: order + 1]
-    if u.upper() < 0:
-        raise OutsideDomainError("a square root of something below zero")
+    if u < 0 or (order == 0 and not u.is_finite()):
+        return _give_everything(order, "a square root of something below zero", is_outside=bool(u < 0))
     if order == 0:
         return (arb(0).union(u.upper().sqrt()) if not u.is_zero() else arb(0),)
     raise NotSmoothError("a square root may be of zero, where it is not smooth")
@@ -293,8 +294,9 @@ def _give_angle(u: Ball, order: int, largest: Ball) -> tuple[Ball, ...]:
     raise OutsideDomainError("an inverse sine or cosine of something that may be beyond -1 .. 1")
 
 
-def _give_everything(order: int, reason: str) -> tuple[Ball, ...]:
-    if order == 0:
+def _give_everything(order: int, reason: str, *, is_outside: bool = False) -> tuple[Ball, ...]:
+    """Return all numbers, where values alone are asked for and it is not certain that there are none."""
+    if order == 0 and not is_outside:
         return (arb(0, "inf"),)
     raise OutsideDomainError(reason)
 

@@ -29,7 +29,8 @@ Box = tuple[tuple[float, float], ...]
 _BITS = 64
 _NEWTON_STEPS = 12
 # What a lower bound may be below an attained value, relative to max(1, |value|), when the least value counts as enclosed.
-_CLOSE = 1e-9
+# The radius of a ball has 30 bits, so that hulls of what is far apart are not much closer.
+_CLOSE = 1e-8
 
 
 @dataclass(frozen=True)
@@ -157,10 +158,14 @@ class _Search:
 
     def _try(self, point: Sequence[float]) -> None:
         """Take the value at a point for attained where that is lower, and the point is proven to keep bounds and conditions."""
-        balls = [arb(x) for x in point]
-        sides = [self.statement.find_bounds(place) for place in range(len(point))]
-        if self.statement.equations or not all(x >= low and x <= high for x, (low, high) in zip(balls, sides, strict=True)):
+        if self.statement.equations:
             return
+        # Careful: a bound that no double holds has been rounded outwards.
+        balls = []
+        for place, x in enumerate(point):
+            low, high = self.statement.find_bounds(place)
+            inner = math.nextafter(x, math.inf) if not arb(x) >= low else math.nextafter(x, -math.inf) if not arb(x) <= high else x
+            balls.append(arb(inner))
         try:
             expansion = self.statement.expand(balls, 0)
         except OutsideDomainError:

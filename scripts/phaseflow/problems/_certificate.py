@@ -305,10 +305,10 @@ class Certifier:
                 return self._widen(face, middle, radius, units)
             if self._is_alone(face, middle, [least * unit for unit in units], is_minimum=is_minimum):
                 return least
-            narrow = [1.01 * offset + 1e-15 * unit for offset, unit in zip(offsets, units, strict=True)]
+            narrow = [1.01 * offset + 1e-30 * unit for offset, unit in zip(offsets, units, strict=True)]
             if self._is_alone(face, middle, narrow, is_minimum=is_minimum):
                 return min(width / unit for width, unit in zip(narrow, units, strict=True))
-        raise UnprovenError(f"the stationary point is {max(offsets):.1e} from the answer, too far to show that there is no other between")
+        raise UnprovenError(f"that there is no other stationary point between the answer and one {max(offsets):.1e} away cannot be shown")
 
     def _widen(self, face: Face, middle: Sequence[float], radius: float, units: Sequence[float]) -> float:
         """Return the largest radius, of those that are tried, of a box around a KKT point that has no other."""
@@ -324,7 +324,7 @@ class Certifier:
         A box that fails at once is cut into parts where the point is a minimum without active conditions: if the Hessian is positive
         definite in each, the function is convex over the whole.
         """
-        parts = [[self._clip(place, x - r, x + r) for place, (x, r) in enumerate(zip(middle, radii, strict=True))]]
+        parts = [[self._clip(place, x, r) for place, (x, r) in enumerate(zip(middle, radii, strict=True))]]
         if self._is_alone_within(face, parts[0]):
             return True
         if not is_minimum or face.active:
@@ -337,10 +337,11 @@ class Certifier:
                 parts += _halve(part)
         return False
 
-    def _clip(self, place: int, low: float, high: float) -> Ball:
-        """Return the part of a range that is within the bounds."""
+    def _clip(self, place: int, middle: float, radius: float) -> Ball:
+        """Return the part of a range that is within the bounds; the range is a trifle wider than the radius, which was rounded."""
         least, most = self.statement.find_bounds(place)
-        return arb(low).max(least).union(arb(high).min(most))
+        reach = arb(radius) * (1 + arb(2) ** -40)
+        return (middle - reach).max(least).union((middle + reach).min(most))
 
     def _is_alone_within(self, face: Face, box: list[Ball]) -> bool:
         free = face.list_free(self.n)

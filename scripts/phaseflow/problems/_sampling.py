@@ -28,11 +28,13 @@ def spread_start(sampling: str, random: np.random.Generator, number: int, count:
         return draw_start(random, number, start, lower, upper)
     from scipy.stats import qmc
 
+    seed = int(random.integers(2**63))
     if sampling == "sobol":
-        sequence = qmc.Sobol(len(start), scramble=True, rng=random)
-        place = sequence.fast_forward(number - 1).random(1)[0]
+        sequence = qmc.Sobol(len(start), scramble=True, rng=seed)
+        # Careful: scipy's sequence cannot skip no point at all.
+        place = (sequence.fast_forward(number - 1) if number > 1 else sequence).random(1)[0]
     else:
-        place = qmc.LatinHypercube(len(start), rng=random).random(count)[number - 1]
+        place = qmc.LatinHypercube(len(start), rng=seed).random(count)[number - 1]
     return _fill(place, start, lower, upper)
 
 
