@@ -55,6 +55,8 @@ optimize:
     chunk: 2
 fit:
   longley: {linear: "TOTEMP ~ GNP + YEAR", to: data.longley}
+  shrunk: {linear: "TOTEMP ~ GNP + YEAR + UNEMP + ARMED", penalty: lasso, to: data.longley}
+  rates: {linear: "UNEMP ~ GNP", family: gamma, link: log, to: data.longley}
   law: {linear: "steps ~ rho", to: simulate.many}
   growth: {curve: a*exp(b*(YEAR - 1947)), response: GNP, start: {a: 234289, b: 0.05}, to: data.longley}
   plane_of: {curve: a*GNP + b*UNEMP, response: TOTEMP, start: {a: 0, b: 1}, to: data.longley}

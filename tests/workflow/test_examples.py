@@ -44,6 +44,10 @@ def check_trees(results):
     terms = pd.read_csv(results / "fit/power_law.csv").set_index("term")
     # A standard textbook result (Ryan et al. 1976): -6.632 + 1.983 log(girth) + 1.117 log(height).
     assert terms["estimate"].round(3).tolist() == [-6.632, 1.983, 1.117]
+    curve = pd.read_csv(results / "fit/curve.csv").set_index("term")
+    assert min(terms["certified_digits"].min(), curve["certified_digits"].min()) >= 15
+    # The same law with errors that are added has nearly the same exponents.
+    assert (curve["estimate"] - [0.00145, 2, 1.09]).abs().max() < 0.01
 
 
 def check_pendulum(results):
