@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from phaseflow.errors import ResultsError
 from phaseflow.settings.block import Block
 from phaseflow.settings.scenarios import Scenario
-from phaseflow.tables import read_parquet, write_parquet
+from phaseflow.tables import read_parquet, write_folder, write_parquet
 
 
 def gather_members(
@@ -70,14 +70,10 @@ def publish(files: Sequence[Path], folder: Path, mark: str = "") -> None:
     ----------
     mark : a part of the names that is left out.
     """
-    temporary = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    for file in files:
-        target = temporary / file.name.replace(mark, "")
-        try:
-            os.link(file, target)
-        except OSError:
-            shutil.copyfile(file, target)
-    shutil.rmtree(folder, ignore_errors=True)
-    temporary.replace(folder)
+    with write_folder(folder) as temporary:
+        for file in files:
+            target = temporary / file.name.replace(mark, "")
+            try:
+                os.link(file, target)
+            except OSError:
+                shutil.copyfile(file, target)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import platform
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +23,7 @@ _ROW_GROUP = 131_072
 def write_whole(path: Path) -> Iterator[Path]:
     """Give a temporary path to write to, and move it into place when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = _name_part(path)
     try:
         yield temporary
         with temporary.open("rb+") as stream:
@@ -29,6 +31,27 @@ def write_whole(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def write_folder(folder: Path) -> Iterator[Path]:
+    """Give a temporary folder to fill, and put it in the place of the other when the block ends well."""
+    temporary, old = _name_part(folder), _name_part(folder.with_name(f"{folder.name}.old"))
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        if folder.exists():
+            folder.replace(old)
+        temporary.replace(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _name_part(path: Path) -> Path:
+    """Return a hidden name beside a path, which no other process has, on this machine or on another."""
+    return path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}.part")
 
 
 @contextmanager
@@ -70,17 +93,6 @@ def read_parquet(path: Path) -> pa.Table:
         return pq.read_table(path, partitioning=None)
     except (pa.ArrowException, OSError) as error:
         raise ResultsError(f"{path} is damaged and must be made anew (delete it and run again): {error}") from None
-
-
-def is_parquet(path: Path) -> bool:
-    """Tell whether a file begins and ends as a Parquet file does."""
-    try:
-        with path.open("rb") as stream:
-            head = stream.read(4)
-            stream.seek(-4, os.SEEK_END)
-            return head == b"PAR1" and stream.read(4) == b"PAR1"
-    except OSError:
-        return False
 
 
 def write_text(path: Path, text: str) -> None:
