@@ -3,6 +3,7 @@ PYTHON ?= python3
 CORES ?= 4
 CONFIG ?=
 ARGS ?=
+RECOMPUTE ?=
 BIN := .venv/bin
 # The stamp bears the lock's checksum, so another lock installs anew.
 STAMP := .venv/.installed-$(shell cksum < requirements.txt | tr ' ' '-')
@@ -50,8 +51,8 @@ lock:  ## renew requirements.txt and requirements-slurm.txt from pyproject.toml
 prune: $(STAMP)  ## empty the pool of chunks of what the config does not need
 	$(BIN)/python scripts/prune.py $(CONFIG)
 
-verify: $(STAMP)  ## compare every result with its checksum
-	$(BIN)/python scripts/verify.py $(CONFIG)
+verify: $(STAMP)  ## compare every result with its checksum, and RECOMPUTE=5 members with themselves computed anew
+	$(BIN)/python scripts/verify.py $(CONFIG) $(if $(RECOMPUTE),--recompute $(RECOMPUTE))
 
 clean:  ## remove all results
 	find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +

@@ -48,4 +48,5 @@ def _is_plain(error: Exception) -> bool:
 
 def _stop(number: int, _frame: object) -> None:
     """End the job by an error, so that what it had half written is removed."""
-    raise ResultsError(f"process {os.getpid()} was asked to end ({signal.Signals(number).name}), perhaps at a limit of time; nothing is lost")
+    name = signal.Signals(number).name
+    raise ResultsError(f"process {os.getpid()} was asked to end ({name}), perhaps at a limit of time: the same command goes on from here")

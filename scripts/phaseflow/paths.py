@@ -52,12 +52,12 @@ def list_outputs(section: str, name: str) -> list[Path]:
 
 def list_piece(section: str, name: str, chunk: str) -> list[Path]:
     """Return the files of a chunk, their checksums last."""
-    return [*(CHUNKS / name / f"{chunk}.{kind}.parquet" for kind in PIECES[section]), find_checksums(name, chunk)]
+    return [*(CHUNKS / name / f"{chunk}.{kind}.parquet" for kind in PIECES[section]), find_checksums(section, name, chunk)]
 
 
-def find_checksums(name: str, chunk: str) -> Path:
+def find_checksums(section: str, name: str, chunk: str) -> Path:
     """Return the file that has the checksums of a chunk's files, and is written after them."""
-    return CHUNKS / name / f"{chunk}.json"
+    return CHUNKS / name / f"{chunk}.{section}.json"
 
 
 def find_maker(path: Path) -> tuple[str, str] | None:

@@ -95,7 +95,7 @@ class Plan:
 
     def checksums(self, section: str, name: str) -> list[Path]:
         """Return the files that have the checksums of those of a scenario's or study's chunks."""
-        return [paths.find_checksums(name, chunk) for chunk in self.chunks(section, name)]
+        return [paths.find_checksums(section, name, chunk) for chunk in self.chunks(section, name)]
 
     def _estimate_chunk(self, section: str, name: str) -> Estimate:
         """Return what the largest chunk of a scenario or study needs."""

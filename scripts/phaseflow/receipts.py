@@ -195,15 +195,15 @@ def find_staleness(receipt_path: Path, key: str, outputs: Iterable[Path]) -> str
     if found != set(receipt["outputs"]):
         return f"files were added or removed ({len(found ^ set(receipt['outputs']))})"
     resized = [name for name, file in receipt["outputs"].items() if Path(name).stat().st_size != file["size"]]
-    altered = resized or _find_altered(receipt)
+    altered = resized or find_altered(receipt)
     return f"{altered[0]} has another {'size' if resized else 'checksum'}" if altered else None
 
 
-def _find_altered(receipt: Mapping[str, Any]) -> list[str]:
+def find_altered(receipt: Mapping[str, Any]) -> list[str]:
     """Return the files whose checksum differs, among those that are looked at when a run starts."""
     sizes = accumulate(file["size"] for file in receipt["outputs"].values())
     looked_at = [name for name, size in zip(receipt["outputs"], sizes, strict=True) if size <= _LOOKED_AT_BYTES]
-    return [name for name in looked_at if hash_file(Path(name)) != receipt["outputs"][name]["sha256"]]
+    return [name for name in looked_at if not _is_as_described(Path(name), receipt["outputs"][name])]
 
 
 def verify_outputs(receipt: Mapping[str, Any]) -> list[str]:

@@ -15,7 +15,7 @@ from phaseflow import paths
 from phaseflow.config import load_config
 from phaseflow.errors import PhaseflowError, ResultsError
 from phaseflow.plan import Plan
-from phaseflow.receipts import FOLDER_CHECKSUMS, find_resized, find_staleness, read_receipt, remove, verify_outputs
+from phaseflow.receipts import FOLDER_CHECKSUMS, find_altered, find_resized, find_staleness, read_receipt, remove, verify_outputs
 from phaseflow.seeds import digest
 
 Mode = Literal["look", "dry-run", "run"]
@@ -110,7 +110,11 @@ def find_stale(plan: Plan) -> Iterator[tuple[str, list[Path]]]:
         outputs, receipt = paths.list_outputs(section, name), paths.find_receipt(section, name)
         if reason := find_staleness(receipt, plan.origin(section, name).key, outputs):
             label = "the page" if section == "report" else f"{section}.{name}"
-            yield f"{label} is made again: {reason}", [receipt, *outputs]
+            altered = find_altered(read_receipt(receipt) or {"outputs": {}})
+            yield (
+                f"{label} is made again: {reason}",
+                [receipt, *outputs, *(file for name in altered for file in paths.list_origins(Path(name)))],
+            )
 
 
 def find_damage(plan: Plan) -> Iterator[tuple[str, list[Path]]]:

@@ -5,7 +5,10 @@ import socket
 import subprocess
 import time
 
+import pytest
+
 from tests.cluster.conftest import PROFILE
+from tests.workflow.conftest import make_project
 
 TINY = """\
 seed: 1
@@ -28,7 +31,7 @@ simulate:
   long:
     system: lorenz63
     time: {stop: 400, samples: 100}
-    sweep: {rho: {start: 24, stop: 32, count: 1500}}
+    sweep: {rho: {start: 24, stop: 32, count: 600}}
     chunk: 5000
 """
 # Two hundred megabytes of numbers, of which there are copies while tables are made.
@@ -47,9 +50,14 @@ def wait_for(condition, process):
         time.sleep(0.2)
 
 
-def list_running():
-    """Return the ids of the jobs that run."""
-    return subprocess.run(["squeue", "-h", "-t", "R", "-o", "%i"], capture_output=True, text=True, check=True).stdout.split()
+def list_jobs(state):
+    """Return the ids of the jobs in a state: R for running, PD for pending."""
+    return subprocess.run(["squeue", "-h", "-t", state, "-o", "%i"], capture_output=True, text=True, check=True).stdout.split()
+
+
+def set_node(state):
+    node = f"nodename={socket.gethostname().split('.')[0]}"
+    subprocess.run(["scontrol", "update", node, f"state={state}", "reason=test"], check=True)
 
 
 def finish(process):
@@ -72,41 +80,47 @@ def test_results_are_those_of_a_local_run(make, on_slurm):
     assert there.run(*PROFILE) == {}
 
 
-def test_a_cancelled_job_is_submitted_again(make, on_slurm):
-    here, there = make(LONG, "here"), on_slurm(LONG)
-    here.run()
-    process = there.start(*PROFILE)
-    wait_for(lambda: list(there.results.glob("chunks/long/.*.part")), process)
-    subprocess.run(["scancel", *list_running()], check=True)
+@pytest.fixture(scope="module")
+def undisturbed(source, tmp_path_factory):
+    """The results of a local run to which nothing happened."""
+    project = make_project(source, tmp_path_factory.mktemp("undisturbed") / "project", LONG)
+    project.run()
+    return project.digest()
+
+
+def is_writing(project):
+    return list(project.results.glob("chunks/long/.*.part"))
+
+
+def check_finished(project, undisturbed):
+    project.script("prune.py")
+    assert project.digest() == undisturbed
+
+
+def test_a_cancelled_job_is_submitted_again(on_slurm, undisturbed):
+    project = on_slurm(LONG)
+    process = project.start(*PROFILE)
+    wait_for(lambda: is_writing(project), process)
+    subprocess.run(["scancel", *list_jobs("R")], check=True)
     output = finish(process)
     assert "CANCELLED" in output
     assert "Trying to restart" in output
-    assert there.digest() == here.digest()
+    check_finished(project, undisturbed)
 
 
-def test_a_job_whose_node_goes_down_is_made_good(make, on_slurm):
-    here, there = make(LONG, "here"), on_slurm(LONG)
-    here.run()
-    node = f"nodename={socket.gethostname().split('.')[0]}"
-    process = there.start(*PROFILE)
-    wait_for(lambda: list(there.results.glob("chunks/long/.*.part")), process)
-    subprocess.run(["scontrol", "update", node, "state=down", "reason=test"], check=True)
+def test_jobs_wait_for_a_drained_node_and_are_made_good_when_it_goes_down(on_slurm, undisturbed):
+    project = on_slurm(LONG)
+    set_node("drain")
+    process = project.start(*PROFILE)
+    wait_for(lambda: list_jobs("PD"), process)
+    assert not is_writing(project)
+    set_node("resume")
+    wait_for(lambda: is_writing(project), process)
+    set_node("down")
     time.sleep(3)
-    subprocess.run(["scontrol", "update", node, "state=resume"], check=True)
+    set_node("resume")
     finish(process)
-    assert there.digest() == here.digest()
-
-
-def test_jobs_wait_for_a_drained_node(make, on_slurm):
-    here, there = make(LONG, "here"), on_slurm(LONG)
-    here.run()
-    node = f"nodename={socket.gethostname().split('.')[0]}"
-    subprocess.run(["scontrol", "update", node, "state=drain", "reason=test"], check=True)
-    process = there.start(*PROFILE)
-    wait_for(lambda: subprocess.run(["squeue", "-h", "-t", "PD"], capture_output=True, check=True).stdout, process)
-    subprocess.run(["scontrol", "update", node, "state=resume"], check=True)
-    finish(process)
-    assert there.digest() == here.digest()
+    check_finished(project, undisturbed)
 
 
 def test_a_job_out_of_memory_is_given_more(make, on_slurm):

@@ -10,7 +10,21 @@ FLOORS = [
     {"errors", "seeds", "sources", "joblog"},
     {"expressions", "settings", "sweeps", "tables", "receipts", "data", "paths", "plugins"},
     {"dynamics", "engines", "measures", "certificates", "findings", "problems", "models", "figures", "kinds", "catalogues"},
-    {"session", "plan", "estimates", "config", "outline", "reference", "ensemble", "assembly", "trials", "regression", "drawing", "page"},
+    {
+        "session",
+        "plan",
+        "estimates",
+        "recomputation",
+        "config",
+        "outline",
+        "reference",
+        "ensemble",
+        "assembly",
+        "trials",
+        "regression",
+        "drawing",
+        "page",
+    },
 ]
 FILES = sorted(path for path in LIBRARY.rglob("*.py") if path != LIBRARY / "__init__.py")
 

@@ -78,9 +78,9 @@ class Project:
         output, _ = process.communicate(timeout=600)
         return process.returncode, output
 
-    def script(self, name: str) -> tuple[int, str]:
+    def script(self, name: str, *arguments: str) -> tuple[int, str]:
         """Run one of the scripts that are not rules."""
-        command = [sys.executable, str(self.path / "scripts" / name)]
+        command = [sys.executable, str(self.path / "scripts" / name), *arguments]
         done = subprocess.run(command, cwd=self.path, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
         return done.returncode, done.stdout
 
