@@ -10,7 +10,7 @@ STAMP := .venv/.installed-$(shell cksum < requirements.txt | tr ' ' '-')
 SLURM_STAMP := .venv-slurm/.installed-$(shell cksum < requirements-slurm.txt | tr ' ' '-')
 CONFIGFILE := $(if $(CONFIG),--configfile $(CONFIG))
 
-.PHONY: run test test-cluster lint format lock docs prune verify clean help
+.PHONY: run test test-cluster lint format lock docs bench-workflow prune verify clean help
 .DEFAULT_GOAL := help
 
 run: $(STAMP)  ## make the page: results/report/index.html (CORES=4, CONFIG=config.yaml)
@@ -47,6 +47,9 @@ lock:  ## renew requirements.txt and requirements-slurm.txt from pyproject.toml
 	.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes \
 	    --no-emit-index-url --no-header --group slurm -c requirements.txt -o requirements-slurm.txt
 	rm -rf .venv-lock
+
+bench-workflow: $(STAMP)  ## measure what the workflow costs beside the work (ARGS="default sweep million")
+	$(BIN)/python benchmarks/workflow.py $(ARGS)
 
 prune: $(STAMP)  ## empty the pool of chunks of what the config does not need
 	$(BIN)/python scripts/prune.py $(CONFIG)

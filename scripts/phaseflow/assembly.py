@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,11 @@ import pyarrow.compute as pc
 from phaseflow.errors import ResultsError
 from phaseflow.settings.block import Block
 from phaseflow.settings.scenarios import Scenario
-from phaseflow.tables import read_parquet, write_folder, write_parquet
+from phaseflow.sweeps import Int64, Members
+from phaseflow.tables import count_rows, read_parquet, read_schema, write_folder, write_rows
+
+# How many rows are held while tables are joined.
+_ROWS_AT_ONCE = 1_000_000
 
 
 def gather_members(
@@ -33,14 +38,36 @@ def gather_members(
     """
     scenario = Scenario.model_validate(block.settings)
     members = scenario.lay_out()
-    table = order_rows(pa.concat_tables(read_parquet(path) for path in pieces["members"]), "member", members.ids)
-    write_parquet(table_path, table)
+    counts: Counter[str] = Counter()
+    write_rows(table_path, read_schema(pieces["members"][0]), _count(_stream(members, pieces["members"], order_rows), counts))
     for kind, path in (("events", events_path), ("orbits", orbits_path)):
-        rows = pa.concat_tables(read_parquet(piece) for piece in pieces[kind])
-        write_parquet(path, sort_rows(rows, "member", members.ids), dictionary=("member",))
+        write_rows(path, read_schema(pieces[kind][0]), _stream(members, pieces[kind], sort_rows), dictionary=("member",))
     publish(pieces["trajectories"] if scenario.keeps_trajectories else [], folder, ".trajectories")
-    for row in pc.value_counts(table["status"]).to_pylist():
-        print(f"{block.place}: {row['counts']} members with status {row['values']}")
+    for status, count in sorted(counts.items()):
+        print(f"{block.place}: {count} members with status {status}")
+
+
+def _stream(members: Members, files: Sequence[Path], arrange: Callable[[pa.Table, str, Int64], pa.Table]) -> Iterator[pa.Table]:
+    """Yield the rows of all members in the order of the plan, about a million at a time.
+
+    Parameters
+    ----------
+    files : a file a chunk, in the order of the plan's chunks.
+    """
+    spans = [(places.min(), places.max()) for places in members.chunks()]
+    size = max(1, _ROWS_AT_ONCE * len(members) // max(len(members), sum(count_rows(file) for file in files)))
+    for first in range(0, len(members), size):
+        ids = members.ids[first : first + size]
+        parts = [read_parquet(file) for file, (low, high) in zip(files, spans, strict=True) if low < first + size and high >= first]
+        is_here = [pa.array(np.isin(part["member"].to_numpy(), ids)) for part in parts]
+        yield arrange(pa.concat_tables(part.filter(mask) for part, mask in zip(parts, is_here, strict=True)), "member", ids)
+
+
+def _count(tables: Iterable[pa.Table], counts: Counter[str]) -> Iterator[pa.Table]:
+    """Pass tables on and count the members of each status."""
+    for table in tables:
+        counts.update({row["values"]: row["counts"] for row in pc.value_counts(table["status"]).to_pylist()})
+        yield table
 
 
 def order_rows(table: pa.Table, column: str, ids: np.ndarray) -> pa.Table:

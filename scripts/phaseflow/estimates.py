@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 from phaseflow import paths
+from phaseflow.settings.costs import count_rows, estimate_seconds
 from phaseflow.settings.scenarios import Scenario
 from phaseflow.settings.studies import Study
 
@@ -22,11 +23,7 @@ _BYTES_A_NUMBER = 40
 _LARGEST_MB = 8000
 # A chunk is integrated in parts of so many rows.
 _ROWS_HELD = 1_000_000
-# Measured on one core: a unit of time of Lorenz's system costs a few microseconds (docs/scaling.md); other systems, other costs.
-_SECONDS_A_UNIT = 5e-6
 _SECONDS_A_TRIAL = 0.5
-# How many times more than the trajectory alone.
-_MEASURED, _ESTIMATED, _REFERENCED, _BY_SCIPY = 20, 3, 1000, 200
 # What memory is asked for beyond what was seen, how much longer than expected a job may run, and how long at least.
 _SPARE, _PATIENCE, _LEAST_MINUTES = 1.3, 5.0, 10
 _RECORDS_READ = 20
@@ -65,14 +62,9 @@ def estimate_chunk(section: str, name: str, settings: Scenario | Study, n_member
 
 
 def _model_scenario(scenario: Scenario, n_members: int) -> Estimate:
-    dimension, time = len(scenario.definition.equations), scenario.time
-    span = time.stop.value - time.start.value + time.transient.value
-    weight = dimension / 3 * (_MEASURED if scenario.measure else 1)
-    weight *= {"reference": _REFERENCED, "estimate": _ESTIMATED}.get(scenario.certify.method or "none", 1)
-    weight *= _BY_SCIPY if scenario.solver.method not in (None, "taylor") else 1
-    rows = n_members * (time.samples or 1 if scenario.keeps_trajectories else 1)
-    memory = _BASE_MB + min(rows, _ROWS_HELD) * (dimension + 2) * _BYTES_A_NUMBER / 1e6
-    return Estimate(n_members * span * weight * _SECONDS_A_UNIT, min(_LARGEST_MB, math.ceil(memory)))
+    rows = min(n_members * count_rows(scenario), _ROWS_HELD)
+    memory = _BASE_MB + rows * (len(scenario.definition.equations) + 2) * _BYTES_A_NUMBER / 1e6
+    return Estimate(n_members * estimate_seconds(scenario), min(_LARGEST_MB, math.ceil(memory)))
 
 
 def _read_records(folder: Path) -> Iterator[tuple[float, float]]:

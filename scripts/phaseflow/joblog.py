@@ -6,6 +6,7 @@ import errno
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -19,7 +20,8 @@ _DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.
 
 @contextmanager
 def keep_log(path: str) -> Iterator[None]:
-    """Send what a job prints to its log; what a user can mend ends the job with its message and no traceback."""
+    """Send what a job prints, and how long it took, to its log; what a user can mend ends it with its message and no traceback."""
+    start = time.perf_counter()
     terminal = sys.stderr
     log_path = Path(path)
     signal.signal(signal.SIGTERM, _stop)
@@ -28,6 +30,7 @@ def keep_log(path: str) -> Iterator[None]:
         with log_path.open("w", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log):
             try:
                 yield
+                log.write(f"done in {time.perf_counter() - start:.3f} s\n")
             except Exception as error:
                 log.write(f"{error}\n" if _is_plain(error) else traceback.format_exc())
                 raise

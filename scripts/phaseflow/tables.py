@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -82,6 +82,41 @@ def write_parquet(path: Path, table: pa.Table, dictionary: Sequence[str] = ()) -
         writer.write_table(table, row_group_size=_ROW_GROUP)
 
 
+def write_rows(path: Path, schema: pa.Schema, tables: Iterable[pa.Table], dictionary: Sequence[str] = ()) -> None:
+    """Write rows that come in several tables; the bytes do not depend on how the rows are divided among these."""
+    with open_parquet(path, schema, dictionary) as writer:
+        rest, is_empty = schema.empty_table(), True
+        for table in tables:
+            rest = pa.concat_tables([rest, table])
+            n_whole = len(rest) - len(rest) % _ROW_GROUP
+            if n_whole:
+                writer.write_table(rest.slice(0, n_whole).combine_chunks(), row_group_size=_ROW_GROUP)
+                rest, is_empty = rest.slice(n_whole), False
+        if len(rest) or is_empty:
+            writer.write_table(rest.combine_chunks(), row_group_size=_ROW_GROUP)
+
+
+def read_schema(path: Path) -> pa.Schema:
+    """Return the schema of a Parquet file."""
+    return _read_metadata(path).schema.to_arrow_schema()
+
+
+def count_rows(path: Path) -> int:
+    """Return how many rows a Parquet file has."""
+    return int(_read_metadata(path).num_rows)
+
+
+def _read_metadata(path: Path) -> pq.FileMetaData:
+    try:
+        return pq.read_metadata(path)
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(path, error) from None
+
+
+def _damaged(path: Path, error: Exception) -> ResultsError:
+    return ResultsError(f"{path} is damaged and must be made anew (delete it and run again): {error}")
+
+
 def read_parquet(path: Path) -> pa.Table:
     """Read a whole Parquet file.
 
@@ -92,7 +127,7 @@ def read_parquet(path: Path) -> pa.Table:
     try:
         return pq.read_table(path, partitioning=None)
     except (pa.ArrowException, OSError) as error:
-        raise ResultsError(f"{path} is damaged and must be made anew (delete it and run again): {error}") from None
+        raise _damaged(path, error) from None
 
 
 def write_text(path: Path, text: str) -> None:

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from phaseflow.expressions.quantity import Quantity
 from phaseflow.settings.base import Count, Name, Real, Settings, State, not_negative, positive
+from phaseflow.settings.costs import size_chunk
 from phaseflow.settings.diffusions import has_closed_form
 from phaseflow.settings.measures import Measure
 from phaseflow.settings.methods import STEPPED, Certify, Solver, choose_engine, list_averages, read_certify
@@ -19,10 +20,6 @@ from phaseflow.sweeps import Axis, Identity, Members, plan_members
 
 # Swept numbers of the solver: they say how to compute, so they enter a member's id and not its random stream.
 SOLVER_AXES = frozenset({"solver.tolerance", "solver.step"})
-_CHUNK_ROWS = 2_000_000
-_LARGEST_CHUNK = 5_000
-_MEASURED_CHUNK = 200
-_REFERENCED_CHUNK = 25
 _MOST_REFERENCED = 100
 _MOST_REFINED = 1_000
 # How many steps there are between two samples, at least, where the config does not say.
@@ -121,8 +118,7 @@ class Scenario(Settings):
         stated_here: dict[str, Any] = {"system": stated, "parameters": {}, "initial": {}, "ensemble": ensemble}
         stated_here["measure"] = self.measure and self.measure.complete(system)
         stated_here |= {"solver": solver, "keep": keep, "certify": certify}
-        resolved = self.model_copy(update=stated_here)
-        return resolved.model_copy(update={"chunk": self.chunk or resolved._size_chunk(len(initial))})
+        return self.model_copy(update=stated_here)
 
     def _choose_step(self, method: str) -> Quantity | None:
         gaps = (self.time.samples or 2) - 1
@@ -158,12 +154,6 @@ class Scenario(Settings):
         method = self.certify.method
         certificates = [("certificates", method)] if method and method != "none" else []
         return [("engines", choose_engine(self.solver)), *measures, *certificates]
-
-    def _size_chunk(self, dimension: int) -> int:
-        """Return a chunk that holds at most two million rows: 16 MB for each state."""
-        rows = (self.time.samples or 1) if self.keeps_trajectories else 1
-        largest = _REFERENCED_CHUNK if self.certify.method == "reference" else _MEASURED_CHUNK if self.measure else _LARGEST_CHUNK
-        return max(1, min(largest, _CHUNK_ROWS // (rows * max(1, dimension // 4))))
 
     @property
     def definition(self) -> System:
@@ -204,7 +194,9 @@ class Scenario(Settings):
 
     def lay_out(self) -> Members:
         """Return the members of a resolved scenario."""
-        return plan_members(self.identify(), self.expand_blocks(), self.chunk or 1)
+        blocks = self.expand_blocks()
+        sizes = [math.prod(len(axis.values) for axis in axes) for axes in blocks]
+        return plan_members(self.identify(), blocks, [self.chunk or size_chunk(self, size) for size in sizes])
 
     def find_least_tolerance(self) -> float:
         """Return the least tolerance of a member."""
