@@ -34,7 +34,7 @@ class Time(Settings):
 
     start: Real = Field(_ZERO, description="the time at which the initial state holds")
     stop: Real = Field(description="the last time")
-    samples: Annotated[Count | None, Field(ge=2)] = Field(
+    samples: Annotated[Count | None, Field(ge=2, le=10_000_000)] = Field(
         None, description="how many times are kept, evenly spaced (numpy.linspace, both ends included)"
     )
     transient: Annotated[Real, AfterValidator(not_negative)] = Field(
