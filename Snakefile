@@ -62,7 +62,7 @@ rule simulate:
         members="results/chunks/{scenario}/{chunk}.members.parquet",
         events="results/chunks/{scenario}/{chunk}.events.parquet",
         orbits="results/chunks/{scenario}/{chunk}.orbits.parquet",
-        checksums="results/chunks/{scenario}/{chunk}.json",
+        checksums="results/chunks/{scenario}/{chunk}.simulate.json",
     log:
         "results/logs/simulate/{scenario}/{chunk}.log",
     benchmark:
@@ -116,7 +116,7 @@ rule optimize:
         histories="results/chunks/{study}/{chunk}.histories.parquet",
         roots="results/chunks/{study}/{chunk}.roots.parquet",
         curves="results/chunks/{study}/{chunk}.curves.parquet",
-        checksums="results/chunks/{study}/{chunk}.json",
+        checksums="results/chunks/{study}/{chunk}.optimize.json",
     log:
         "results/logs/optimize/{study}/{chunk}.log",
     benchmark:
