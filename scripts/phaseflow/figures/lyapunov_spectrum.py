@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from phaseflow.figures import Figure, NoOptions, Source
 from phaseflow.figures.bifurcation import find_directions, find_swept
 from phaseflow.settings.scenarios import Scenario
+from phaseflow.views import make_readings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,4 +65,16 @@ def describe(data: pd.DataFrame) -> str:
     )
 
 
-FIGURE = Figure("simulate", suits, prepare, draw, write_caption, describe)
+def view(canvas: Canvas, data: pd.DataFrame) -> dict[str, Any] | None:
+    """Return the exponents, to be read off."""
+    swept = data.columns[0]
+    names = [name for name in data.columns[1:-1] if not name.endswith("_se")]
+    lines = {
+        f"λ{place + 1} {direction}".strip(): data[name].where(data["direction"] == direction)
+        for direction in data["direction"].unique()[::-1]
+        for place, name in enumerate(names)
+    }
+    return make_readings(canvas.axes, swept, data[swept], lines)
+
+
+FIGURE = Figure("simulate", suits, prepare, draw, write_caption, describe, view=view)

@@ -26,13 +26,14 @@ def find_in_members(settings: Mapping[str, Any], members: pd.DataFrame, _statist
     is_ok = members["status"] == "ok"
     reached = count_of(int(is_ok.sum()), len(members), "member")
     findings = []
-    if is_ok.any():
-        findings.append(Finding("supported", f"{reached} reached t = {stop}.", _describe_solver(settings, members[is_ok])))
     if not is_ok.all():
         claim = f"{count_of(int((~is_ok).sum()), len(members), 'member')} ended before t = {stop}."
         findings.append(Finding("failed", claim, _describe_ends(members[~is_ok])))
-    findings += [*_find_chaos(members), *_find_hysteresis(settings, members)]
-    return [*findings, *find_measures(settings, members), _find_reliability(settings, members), *_find_averages(settings, members)]
+    findings += [*_find_hysteresis(settings, members), *_find_chaos(members), *find_measures(settings, members)]
+    findings += [_find_reliability(settings, members), *_find_averages(settings, members)]
+    if is_ok.any():
+        findings.append(Finding("supported", f"{reached} reached t = {stop}.", _describe_solver(settings, members[is_ok])))
+    return findings
 
 
 def _describe_solver(settings: Mapping[str, Any], members: pd.DataFrame) -> str:
@@ -143,11 +144,12 @@ def _find_averages(settings: Mapping[str, Any], members: pd.DataFrame) -> list[F
 
 
 def _average(members: pd.DataFrame, state: str) -> tuple[float, float]:
-    """Return a mean over members with the larger of the errors that their own and their scatter give."""
+    """Return a mean over members with the root mean square of their own errors.
+
+    Careful: it is not divided by their number, because members that start close together err together.
+    """
     means, own = to_numbers(members, f"{state}_mean").dropna(), to_numbers(members, f"{state}_mean_se").dropna()
-    n = len(means)
-    scatter = float(means.std(ddof=1)) / n**0.5 if n > 1 else 0.0
-    return float(means.mean()), max(scatter, float((own**2).sum()) ** 0.5 / n)
+    return float(means.mean()), float((own**2).mean()) ** 0.5
 
 
 def _find_step_error(settings: Mapping[str, Any], members: pd.DataFrame) -> Finding:
