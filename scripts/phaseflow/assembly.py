@@ -57,10 +57,20 @@ def _stream(members: Members, files: Sequence[Path], arrange: Callable[[pa.Table
     spans = [(places.min(), places.max()) for places in members.chunks()]
     size = max(1, _ROWS_AT_ONCE * len(members) // max(len(members), sum(count_rows(file) for file in files)))
     for first in range(0, len(members), size):
-        ids = members.ids[first : first + size]
-        parts = [read_parquet(file) for file, (low, high) in zip(files, spans, strict=True) if low < first + size and high >= first]
-        is_here = [pa.array(np.isin(part["member"].to_numpy(), ids)) for part in parts]
-        yield arrange(pa.concat_tables(part.filter(mask) for part, mask in zip(parts, is_here, strict=True)), "member", ids)
+        last = min(first + size, len(members)) - 1
+        ids = np.sort(members.ids[first : last + 1])
+        parts = [
+            read_parquet(file) if first <= low and high <= last else _choose_rows(read_parquet(file), ids)
+            for file, (low, high) in zip(files, spans, strict=True)
+            if low <= last and high >= first
+        ]
+        yield arrange(pa.concat_tables(parts), "member", members.ids[first : last + 1])
+
+
+def _choose_rows(table: pa.Table, ids: Int64) -> pa.Table:
+    """Return the rows of some members, whose ids are sorted."""
+    found = table["member"].to_numpy()
+    return table.filter(pa.array(ids[np.minimum(np.searchsorted(ids, found), len(ids) - 1)] == found))
 
 
 def _count(tables: Iterable[pa.Table], counts: Counter[str]) -> Iterator[pa.Table]:
