@@ -21,7 +21,7 @@ _DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.
 @contextmanager
 def keep_log(path: str) -> Iterator[None]:
     """Send what a job prints, and how long it took, to its log; what a user can mend ends it with its message and no traceback."""
-    start = time.perf_counter()
+    start, start_cpu = time.perf_counter(), time.process_time()
     terminal = sys.stderr
     log_path = Path(path)
     signal.signal(signal.SIGTERM, _stop)
@@ -30,7 +30,7 @@ def keep_log(path: str) -> Iterator[None]:
         with log_path.open("w", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log):
             try:
                 yield
-                log.write(f"done in {time.perf_counter() - start:.3f} s\n")
+                log.write(f"done in {time.perf_counter() - start:.3f} s, {time.process_time() - start_cpu:.3f} s of processor time\n")
             except Exception as error:
                 log.write(f"{error}\n" if _is_plain(error) else traceback.format_exc())
                 raise
