@@ -4,13 +4,14 @@ CORES ?= 4
 CONFIG ?=
 ARGS ?=
 RECOMPUTE ?=
+TRIED ?= 10000
 BIN := .venv/bin
 # The stamp bears the lock's checksum, so another lock installs anew.
 STAMP := .venv/.installed-$(shell cksum < requirements.txt | tr ' ' '-')
 SLURM_STAMP := .venv-slurm/.installed-$(shell cksum < requirements-slurm.txt | tr ' ' '-')
 CONFIGFILE := $(if $(CONFIG),--configfile $(CONFIG))
 
-.PHONY: run test test-cluster lint format lock docs bench-workflow prune verify compare export clean help
+.PHONY: run test test-cluster fuzz lint format lock docs bench-workflow prune verify compare export clean help
 .DEFAULT_GOAL := help
 
 run: $(STAMP)  ## make the page: results/report/index.html (CORES=4, CONFIG=config.yaml)
@@ -22,6 +23,9 @@ test: $(STAMP)  ## run the tests (ARGS="tests/unit -x")
 test-cluster: $(STAMP) $(SLURM_STAMP)  ## run small studies on a Slurm of one node, also with lost jobs, and compare every byte
 	tests/cluster/slurm.sh install
 	PHASEFLOW_TEST_CLUSTER=1 $(BIN)/python -m pytest tests/cluster $(ARGS)
+
+fuzz: $(STAMP)  ## try 10,000 spoiled configs (TRIED=10000)
+	PHASEFLOW_FUZZ=$(TRIED) $(BIN)/python -m pytest tests/unit/test_fuzz.py
 
 lint: $(STAMP)  ## check style, types, spelling and the workflow
 	$(BIN)/ruff check .

@@ -2,9 +2,9 @@
 
 Usage: python benchmarks/workflow.py [default | sweep | tenth | million ...] [--cores 2]
 
-default: the study in config.yaml. sweep: 100,000 members of Lorenz's system, the largest exponent over T = 100. tenth: a tenth
-of them in chunks of the same size. million: 1,000 x 1,000
-members, planned and computed over T = 1, then a value added to the slow axis, then a block appended; all in folders of their own.
+default: the study in config.yaml. sweep: 100,000 members of Lorenz's system, the largest exponent over T = 100. tenth: a tenth of
+them in chunks of the same size. million: 1,000 x 1,000 members, planned and computed over T = 1, then a value added to the slow
+axis, then a block appended. All in folders of their own.
 
 A job's work is what it does after its imports, as the last line of its log says. Starting Python, importing, laying out jobs and waiting
 for a core are overhead. On a machine that others use, only the share of processor time means something.
