@@ -15,7 +15,7 @@ _SECONDS_A_UNIT = 4e-6
 _MEASURED, _ESTIMATED, _REFERENCED, _BY_SCIPY = 12, 3, 1000, 200
 # A job is to take about so long where there are members enough for that many jobs and more.
 _SECONDS_A_JOB = 30
-_JOBS = 32
+_JOBS = 16
 _LARGEST_CHUNK = 5_000
 _ROWS = 2_000_000
 # Where there are few members: so many a job.
