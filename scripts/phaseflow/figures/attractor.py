@@ -86,4 +86,4 @@ def view(_canvas: Canvas, data: pd.DataFrame) -> dict[str, Any] | None:
     return make_orbit(states, curves) if len(states) == 3 else None
 
 
-FIGURE = Figure("simulate", suits, prepare, draw, write_caption, describe, Options, view=view)
+FIGURE = Figure("simulate", suits, prepare, draw, write_caption, describe, Options, view=view, is_lead=True)

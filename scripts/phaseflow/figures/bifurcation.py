@@ -128,4 +128,4 @@ def view(canvas: Canvas, data: pd.DataFrame) -> dict[str, Any] | None:
     return make_readings(canvas.axes, swept, values, lines)
 
 
-FIGURE = Figure("simulate", suits, prepare, draw, write_caption, describe, Options, is_dense=True, view=view)
+FIGURE = Figure("simulate", suits, prepare, draw, write_caption, describe, Options, is_dense=True, view=view, is_lead=True)

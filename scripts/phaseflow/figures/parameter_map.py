@@ -91,4 +91,4 @@ def view(canvas: Canvas, data: pd.DataFrame) -> dict[str, Any] | None:
     return make_cells(canvas.axes[0], (across, up, measure), table.columns.to_numpy(), table.index.to_numpy(), table.to_numpy())
 
 
-FIGURE = Figure("simulate", suits, prepare, draw, write_caption, describe, Options, is_dense=True, view=view)
+FIGURE = Figure("simulate", suits, prepare, draw, write_caption, describe, Options, is_dense=True, view=view, is_lead=True)

@@ -101,4 +101,4 @@ def describe(data: pd.DataFrame) -> str:
     return f"{curves['member'].nunique()} trajectories in the plane over the flow, {ranges}; {len(others)} fixed points are marked."
 
 
-FIGURE = Figure("simulate", suits, prepare, draw, write_caption, describe, Options)
+FIGURE = Figure("simulate", suits, prepare, draw, write_caption, describe, Options, is_lead=True)
