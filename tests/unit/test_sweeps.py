@@ -369,7 +369,7 @@ def test_streams_are_standard_normal_across_members_and_not_correlated(kind: str
 def lay_out_million(rho, more=()):
     """Return the members of a grid of a thousand by a thousand and the names of its chunks."""
     sigma = Axis("sigma", np.linspace(1, 20, 1000))
-    members = plan_members(Identity("x", {"rho": 0.0, "sigma": 0.0}), [[Axis("rho", rho), sigma], *more], 3200)
+    members = plan_members(Identity("x", {"rho": 0.0, "sigma": 0.0}), [[Axis("rho", rho), sigma], *more], 6400)
     return members, members.name_chunks("settings")
 
 

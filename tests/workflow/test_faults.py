@@ -237,8 +237,8 @@ def test_a_million_members_are_laid_out_by_a_dry_run(make):
     code, output = project.call("-n", "--quiet", "rules")
     assert code == 0, output
     counts = {line.split()[0]: int(line.split()[1]) for line in output.splitlines() if len(line.split()) == 2 and line.split()[1].isdigit()}
-    # 5,000 members a chunk by default: about 200 chunks.
-    assert 150 < counts["simulate"] < 250
+    # 6,400 members a chunk by default: about 156 chunks.
+    assert 100 < counts["simulate"] < 220
 
 
 def test_a_killed_worker_costs_its_own_chunk(make, undisturbed):
