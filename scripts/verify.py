@@ -11,6 +11,7 @@ import numpy as np
 from phaseflow.config import load_config
 from phaseflow.errors import PhaseflowError
 from phaseflow.plan import Plan
+from phaseflow.recomputation import recompute_members
 from phaseflow.session import verify
 
 
@@ -20,24 +21,13 @@ def main(config: str, n_members: int) -> None:
         plan = Plan(load_config(Path(config)))
         problems, n_right = verify(plan)
         print(f"{n_right} files are as their receipts say")
-        problems += recompute(plan, n_members) if n_members else []
+        for member, different in recompute_members(plan, n_members, np.random.default_rng()):
+            print(f"{member}: computed alone, {'it differs' if different else 'the same to the last bit'}")
+            problems += [f"{member} computed alone differs in {', '.join(different)}"] if different else []
     except PhaseflowError as error:
         raise SystemExit(str(error)) from None
     if problems:
         raise SystemExit("\n".join(problems))
-
-
-def recompute(plan: Plan, n_members: int) -> list[str]:
-    """Compute members anew, each alone; return those that differ."""
-    from phaseflow.recomputation import recompute_members
-
-    problems = []
-    for member, different in recompute_members(plan, n_members, np.random.default_rng()):
-        if different:
-            problems.append(f"{member} computed alone differs in {', '.join(different)}")
-        else:
-            print(f"{member}: computed alone, the same to the last bit")
-    return problems
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from itertools import islice
 from pathlib import Path
 
 from phaseflow import paths
-from phaseflow.settings.costs import count_rows, estimate_seconds
 from phaseflow.settings.scenarios import Scenario
 from phaseflow.settings.studies import Study
 
@@ -62,9 +61,9 @@ def estimate_chunk(section: str, name: str, settings: Scenario | Study, n_member
 
 
 def _model_scenario(scenario: Scenario, n_members: int) -> Estimate:
-    rows = min(n_members * count_rows(scenario), _ROWS_HELD)
-    memory = _BASE_MB + rows * (len(scenario.definition.equations) + 2) * _BYTES_A_NUMBER / 1e6
-    return Estimate(n_members * estimate_seconds(scenario), min(_LARGEST_MB, math.ceil(memory)))
+    work = scenario.work
+    memory = _BASE_MB + min(n_members * work.rows, _ROWS_HELD) * (work.dimension + 2) * _BYTES_A_NUMBER / 1e6
+    return Estimate(n_members * work.seconds, min(_LARGEST_MB, math.ceil(memory)))
 
 
 def _read_records(folder: Path) -> Iterator[tuple[float, float]]:

@@ -27,6 +27,8 @@ def recompute_members(plan: Plan, count: int, random: np.random.Generator) -> It
 
     A member that continues from others is computed after them, and alone besides.
     """
+    if count < 1:
+        return
     use_cache(paths.TIMINGS / "compiled")
     names = list(plan.config.scenarios)
     sizes = [len(plan.members("simulate", name)) for name in names]

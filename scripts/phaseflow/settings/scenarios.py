@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from phaseflow.expressions.quantity import Quantity
 from phaseflow.settings.base import Count, Name, Real, Settings, State, not_negative, positive
-from phaseflow.settings.costs import size_chunk
+from phaseflow.settings.costs import Work
 from phaseflow.settings.diffusions import has_closed_form
 from phaseflow.settings.measures import Measure
 from phaseflow.settings.methods import STEPPED, Certify, Solver, choose_engine, list_averages, read_certify
@@ -156,6 +156,14 @@ class Scenario(Settings):
         return [("engines", choose_engine(self.solver)), *measures, *certificates]
 
     @property
+    def work(self) -> Work:
+        """What there is to do for one member of a resolved scenario."""
+        span = self.time.stop.value - self.time.start.value + self.time.transient.value
+        rows = (self.time.samples or 1) if self.keeps_trajectories else 1
+        method, certificate = self.solver.method or "taylor", self.certify.method or "none"
+        return Work(len(self.definition.equations), span, rows, method, certificate, self.measure is not None)
+
+    @property
     def definition(self) -> System:
         """The system of a resolved scenario.
 
@@ -196,7 +204,7 @@ class Scenario(Settings):
         """Return the members of a resolved scenario."""
         blocks = self.expand_blocks()
         sizes = [math.prod(len(axis.values) for axis in axes) for axes in blocks]
-        return plan_members(self.identify(), blocks, [self.chunk or size_chunk(self, size) for size in sizes])
+        return plan_members(self.identify(), blocks, [self.chunk or self.work.size_chunk(size) for size in sizes])
 
     def find_least_tolerance(self) -> float:
         """Return the least tolerance of a member."""
