@@ -123,7 +123,6 @@ MISTAKES = {
     TRAJECTORY % ", solver: {tolerance: 1e-14}, certify: estimate": "an estimate needs a solver.tolerance of 1e-13 or more",
     TRAJECTORY % ", solver: {method: euler_maruyama}": "has no noise and needs a deterministic method",
     "optimize: {q: {minimize: x, variables: {x: {start: 1}}, constraints: [x > 0]}}": "'constraints' is part of the language but not built",
-    "optimize: {q: {benchmark: more_wild}}": "'benchmark' is part of the language but not built yet",
     "data: {l: {dataset: statsmodels.longley}}\nfit: {f: {forecast: [linear], horizon: 5, to: data.l}}": "'forecast' is part of",
     "optimize: {q: {variables: {x: {start: 1}}}}": "exactly one of minimize, calibrate, program, benchmark is wanted, not none",
     "optimize: {q: {minimize: x + y, variables: {x: {start: 1}}}}": "needs 'y': it is not among the variables",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,8 +21,20 @@ from phaseflow.catalogues import read_algorithms
 Array = NDArray[np.float64]
 
 # What an algorithm may raise on a hard problem; the trial then says so instead of ending the run.
-_FAILURES = (OptimagicError, nlopt.RoundoffLimited, ArithmeticError, ValueError, RuntimeError, np.linalg.LinAlgError)
+_FAILURES = (
+    OptimagicError,
+    nlopt.RoundoffLimited,
+    nlopt.ForcedStop,
+    nlopt.exception,
+    ArithmeticError,
+    ValueError,
+    RuntimeError,
+    np.linalg.LinAlgError,
+)
 _SEEDS = 2**31 - 1
+# optimagic's names for the tolerances and the limits of algorithms.
+_TOLERANCES = frozenset(f"convergence_{what}_{how}" for what in ("ftol", "xtol", "gtol") for how in ("abs", "rel"))
+_LIMITS = frozenset({"stopping_maxfun", "stopping_maxiter"})
 
 
 @dataclass(frozen=True)
@@ -53,12 +66,19 @@ class Outcome:
 
 @dataclass
 class Run:
-    """One run of an algorithm: what it asked for, in its order."""
+    """One run of an algorithm: what it asked for, in its order.
+
+    Attributes
+    ----------
+    tolerance, budget : what is told to the algorithm in place of its own tolerances and limits, each where it knows such an option.
+    """
 
     objective: Objective
     start: Array
     lower: Array
     upper: Array
+    tolerance: float | None = None
+    budget: int | None = None
     values: list[float] = field(default_factory=list)
     points: list[Array] = field(default_factory=list)
     gradients: int = 0
@@ -73,14 +93,17 @@ class Run:
         is_bounded = bool(np.isfinite([self.lower, self.upper]).any())
         is_squares = read_algorithms()[algorithm].least_squares
         mark = optimagic.mark.least_squares if is_squares else optimagic.mark.scalar
+        slopes = mark(lambda point: self._count_jacobian(point) if is_squares else self._count_gradient(point))
         try:
-            result = optimagic.minimize(
-                mark(lambda point: self._count_residuals(point) if is_squares else self._count_value(point)),
-                params=self.start,
-                algorithm=self._choose(algorithm, random),
-                jac=mark(lambda point: self._count_jacobian(point) if is_squares else self._count_gradient(point)),
-                bounds=optimagic.Bounds(lower=self.lower, upper=self.upper) if is_bounded else None,
-            )
+            # What an algorithm warns of is seen in its answer; what it raises must not depend on how warnings are treated.
+            with warnings.catch_warnings(action="ignore"):
+                result = optimagic.minimize(
+                    mark(lambda point: self._count_residuals(point) if is_squares else self._count_value(point)),
+                    params=self.start,
+                    algorithm=self._choose(algorithm, random),
+                    jac=slopes if read_algorithms()[algorithm].gradient else None,
+                    bounds=optimagic.Bounds(lower=self.lower, upper=self.upper) if is_bounded else None,
+                )
         except _FAILURES as error:
             reason = str(error).strip().splitlines()[-1] if str(error).strip() else "no reason given"
             return Outcome("failed", self.find_best(), f"{type(error).__name__}: {reason}")
@@ -98,8 +121,15 @@ class Run:
         if read_algorithms()[name].hessian:
             return SECOND_ORDER[name](hessian=self.objective.hessian)
         algorithm = optimagic.algorithms.AVAILABLE_ALGORITHMS[name]()
+        algorithm = algorithm.with_option(**self._list_options(algorithm))
         is_seeded = "seed" in algorithm.__dataclass_fields__
         return algorithm.with_option(seed=int(random.integers(1, _SEEDS))) if is_seeded else algorithm
+
+    def _list_options(self, algorithm: Any) -> dict[str, Any]:
+        """Return the options of an algorithm that say when it stops."""
+        known = algorithm.__dataclass_fields__
+        options: dict[str, Any] = {} if self.tolerance is None else dict.fromkeys(_TOLERANCES & set(known), self.tolerance)
+        return options if self.budget is None else options | dict.fromkeys(_LIMITS & set(known), self.budget)
 
     def _keep(self, value: float, point: Array) -> None:
         self.values.append(value)
