@@ -22,15 +22,10 @@ Array = NDArray[np.float64]
 
 # What an algorithm may raise on a hard problem; the trial then says so instead of ending the run.
 _FAILURES = (
-    OptimagicError,
-    nlopt.RoundoffLimited,
-    nlopt.ForcedStop,
-    nlopt.exception,
-    ArithmeticError,
-    ValueError,
-    RuntimeError,
-    np.linalg.LinAlgError,
-)
+    OptimagicError, nlopt.RoundoffLimited, nlopt.ForcedStop, nlopt.exception, ArithmeticError, ValueError, RuntimeError, np.linalg.LinAlgError,
+    # Careful: nlopt's direct calls the function again while an exception is on its way, which Python reports as this.
+    SystemError,
+)  # fmt: skip
 _SEEDS = 2**31 - 1
 # optimagic's names for the tolerances and the limits of algorithms.
 _TOLERANCES = frozenset(f"convergence_{what}_{how}" for what in ("ftol", "xtol", "gtol") for how in ("abs", "rel"))

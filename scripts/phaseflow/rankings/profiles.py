@@ -59,7 +59,7 @@ def tabulate_profiles(record: Record, draws: Array, confidence: float) -> list[d
         counts = count_within_units(record, slice(place, place + 1), units)
         rows += _draw(record, {"profile": "data"} | key, units, counts, n_starts, draws, confidence)
     counts = count_within_units(record, slice(None), units)
-    key = {"profile": "targets", "budget": record.budget, "target": np.nan}
+    key = {"profile": "targets", "budget": record.budget, "target": None}
     return [*rows, *_draw(record, key, units, counts, n_starts * n_targets, draws, confidence)]
 
 
