@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,11 +23,20 @@ Array = NDArray[np.float64]
 
 # What an algorithm may raise on a hard problem; the trial then says so instead of ending the run.
 _FAILURES = (
-    OptimagicError, nlopt.RoundoffLimited, nlopt.ForcedStop, nlopt.exception, ArithmeticError, ValueError, RuntimeError, np.linalg.LinAlgError,
+    OptimagicError,
+    nlopt.RoundoffLimited,
+    nlopt.ForcedStop,
+    nlopt.exception,
+    ArithmeticError,
+    ValueError,
+    RuntimeError,
+    np.linalg.LinAlgError,
     # Careful: nlopt's direct calls the function again while an exception is on its way, which Python reports as this.
     SystemError,
-)  # fmt: skip
+)
 _SEEDS = 2**31 - 1
+# After so many seconds a run says in the log how far it is.
+_SILENCE_S = 10.0
 # optimagic's names for the tolerances and the limits of algorithms.
 _TOLERANCES = frozenset(f"convergence_{what}_{how}" for what in ("ftol", "xtol", "gtol") for how in ("abs", "rel"))
 _LIMITS = frozenset({"stopping_maxfun", "stopping_maxiter"})
@@ -77,6 +87,7 @@ class Run:
     values: list[float] = field(default_factory=list)
     points: list[Array] = field(default_factory=list)
     gradients: int = 0
+    reported: float = field(default_factory=time.monotonic)
 
     def run(self, algorithm: str, random: np.random.Generator) -> Outcome:
         """Run an algorithm by its name; its random numbers come from the trial's own."""
@@ -129,6 +140,14 @@ class Run:
     def _keep(self, value: float, point: Array) -> None:
         self.values.append(value)
         self.points.append(np.array(point))
+        if time.monotonic() > self.reported + _SILENCE_S:
+            self._report()
+
+    def _report(self) -> None:
+        """Print to the job's log how far a long run has come; nothing but the log depends on when that is."""
+        best = np.fmin.reduce(self.values)
+        print(f"  {len(self.values)} calls of the function so far, best value {best:.10g}", flush=True)
+        self.reported = time.monotonic()
 
     def _count_value(self, point: Array) -> float:
         value = self.objective.value(point)
