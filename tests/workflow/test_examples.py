@@ -78,4 +78,20 @@ def check_supply_chain(results):
     assert ((growth["status"] == "converged") == (growth["demand.Garden"] <= 310)).all()
 
 
-CHECKS = {"supply_chain": check_supply_chain, "trees": check_trees, "pendulum": check_pendulum, "large_sweep": check_large_sweep}
+def check_hysteresis(results):
+    members = pd.read_parquet(results / "simulate/lorenz_both_ways/members.parquet")
+    is_up = np.arange(len(members)) < len(members) // 2
+    # Sparrow (1982), ch. 2: the fixed points attract below 470/19 = 24.74, the chaotic attractor above 24.06.
+    both = members["rho"].between(24.1, 24.65)
+    assert (members["lyapunov_1"][both & is_up] < 0.01).all()
+    assert (members["lyapunov_1"][both & ~is_up] > 0.5).all()
+    assert (members["lyapunov_1"][members["rho"] > 25.5] > 0.5).all()
+
+
+CHECKS = {
+    "supply_chain": check_supply_chain,
+    "trees": check_trees,
+    "pendulum": check_pendulum,
+    "large_sweep": check_large_sweep,
+    "hysteresis": check_hysteresis,
+}

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from phaseflow.dynamics.averages import find_errors
 from phaseflow.engines import Array, Engine, Task, Trajectories
+from phaseflow.settings.methods import list_averages
 
 # Where trajectories are compared, whatever is sampled.
 _GRID = 1001
@@ -70,7 +72,18 @@ def find_horizon(certificate: Certificate, task: Task, engine: Engine, allowed: 
         return certificate.find(task, outcome or engine.integrate(task), engine, allowed)
     grid = np.linspace(task.times[0], task.times[-1], _GRID)
     task = replace(task, times=grid, events=())
-    return certificate.find(task, engine.integrate(task), engine, allowed)
+    main = engine.integrate(task)
+    horizon = certificate.find(task, main, engine, allowed)
+    return replace(horizon, details=horizon.details | _average(task, main))
+
+
+def _average(task: Task, main: Trajectories) -> dict[str, Array]:
+    """Return the mean of each state over time with its standard error: what a chaotic run still shows past its horizon."""
+    names = [name for state in task.system.equations for name in list_averages(state)]
+    rows = [
+        [number for pair in zip(samples.mean(axis=0), find_errors(samples), strict=True) for number in pair] for samples in main.samples
+    ]
+    return dict(zip(names, np.array(rows).T, strict=True))
 
 
 def find_scale(truth: Array) -> Array:

@@ -33,4 +33,4 @@ def write_caption(name: str, _study: Study) -> str:
     )
 
 
-FIGURE = Figure("optimize", suits, prepare, draw, write_caption, describe_profile, ProfileOptions)
+FIGURE = Figure("optimize", suits, prepare, draw, write_caption, describe_profile, ProfileOptions, is_lead=True)

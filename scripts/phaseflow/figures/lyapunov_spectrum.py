@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from phaseflow.figures import Figure, NoOptions, Source
-from phaseflow.figures.bifurcation import find_swept
+from phaseflow.figures.bifurcation import find_directions, find_swept
 from phaseflow.settings.scenarios import Scenario
+from phaseflow.views import make_readings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,11 +20,12 @@ def suits(scenario: Scenario) -> bool:
 
 
 def prepare(source: Source, _options: NoOptions) -> pd.DataFrame:
-    """Return the swept value, and each exponent with its standard error."""
+    """Return the swept value, each exponent with its standard error, and which way the scan went."""
     members = source.read("members")
     exponents = [name for name in members if name.startswith("lyapunov_")]
     swept = find_swept(source.settings)[0]
-    return members[[swept, *exponents]].sort_values(swept, kind="stable", ignore_index=True)
+    members["direction"] = find_directions(source.settings, swept, members)
+    return members[[swept, *exponents, "direction"]].sort_values(["direction", swept], kind="stable", ignore_index=True)
 
 
 def draw(canvas: Canvas, data: pd.DataFrame, _source: Source, _options: NoOptions) -> None:
@@ -32,10 +34,13 @@ def draw(canvas: Canvas, data: pd.DataFrame, _source: Source, _options: NoOption
     axes = canvas.add_subplot()
     axes.axhline(0, color="#888888", linewidth=0.7)
     swept = data.columns[0]
-    for place, name in enumerate(name for name in data.columns[1:] if not name.endswith("_se")):
-        error = 2 * data[f"{name}_se"]
-        axes.fill_between(data[swept], data[name] - error, data[name] + error, color=f"C{place % 7}", alpha=0.25, linewidth=0)
-        axes.plot(data[swept], data[name], color=f"C{place % 7}", linewidth=0.8, label=f"λ{place + 1}")
+    for direction in data["direction"].unique()[::-1]:
+        part = data[data["direction"] == direction]
+        for place, name in enumerate(name for name in data.columns[1:-1] if not name.endswith("_se")):
+            error = 2 * part[f"{name}_se"]
+            color, dash = f"C{place % 7}", "--" if direction == "downwards" else "-"
+            axes.fill_between(part[swept], part[name] - error, part[name] + error, color=color, alpha=0.25, linewidth=0)
+            axes.plot(part[swept], part[name], dash, color=color, linewidth=0.8, label=f"λ{place + 1} {direction}".strip())
     axes.margins(x=0)
     axes.set(xlabel=swept, ylabel="Lyapunov exponent")
     axes.legend(loc="best")
@@ -60,4 +65,16 @@ def describe(data: pd.DataFrame) -> str:
     )
 
 
-FIGURE = Figure("simulate", suits, prepare, draw, write_caption, describe)
+def view(canvas: Canvas, data: pd.DataFrame) -> dict[str, Any] | None:
+    """Return the exponents, to be read off."""
+    swept = data.columns[0]
+    names = [name for name in data.columns[1:-1] if not name.endswith("_se")]
+    lines = {
+        f"λ{place + 1} {direction}".strip(): data[name].where(data["direction"] == direction)
+        for direction in data["direction"].unique()[::-1]
+        for place, name in enumerate(names)
+    }
+    return make_readings(canvas.axes, swept, data[swept], lines)
+
+
+FIGURE = Figure("simulate", suits, prepare, draw, write_caption, describe, view=view)

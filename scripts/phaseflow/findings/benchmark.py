@@ -127,14 +127,16 @@ def _find_below(trials: pd.DataFrame) -> list[Finding]:
 
 
 def _find_failures(trials: pd.DataFrame) -> list[Finding]:
-    findings = []
+    findings: list[Finding] = []
     for status, verb in (("failed", "broke off with an error"), ("time_limit", "ran into the limit of time")):
         chosen = trials[trials["status"] == status]
         if len(chosen):
             counts = chosen["algorithm"].value_counts(sort=False).sort_index().sort_values(ascending=False, kind="stable")
             by = join_names([f"{name} {count}" for name, count in counts.items()])
             text = f"By algorithm: {by}. What they had reached until then counts."
-            findings.append(Finding("failed", f"{count_of(len(chosen), len(trials), 'trial')} {verb}.", text))
+            # A crash is an outcome of a comparison; only when nothing else is left has the study failed.
+            claim = f"{count_of(len(chosen), len(trials), 'trial')} {verb}."
+            findings.append(Finding("failed" if len(chosen) == len(trials) else "open", claim, text))
     return findings
 
 

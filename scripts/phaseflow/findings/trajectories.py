@@ -7,11 +7,15 @@ from typing import Any
 
 import pandas as pd
 
-from phaseflow.findings import Finding, Findings, count_of, format_number, span, to_numbers
+from phaseflow.findings import Finding, Findings, count_of, format_measured, format_number, span, to_numbers
 from phaseflow.findings._measures import find_measures
 
 # An estimate of an error has no more digits to show.
 _ERROR_DIGITS = 2
+# A scan goes two ways, and its exponents differ where they are so many standard errors apart.
+_WAYS = 2
+_APART = 3
+_MOST_AVERAGES = 6
 
 
 def find_in_members(settings: Mapping[str, Any], members: pd.DataFrame, _statistics: Mapping[str, Any]) -> list[Finding]:
@@ -22,12 +26,14 @@ def find_in_members(settings: Mapping[str, Any], members: pd.DataFrame, _statist
     is_ok = members["status"] == "ok"
     reached = count_of(int(is_ok.sum()), len(members), "member")
     findings = []
-    if is_ok.any():
-        findings.append(Finding("supported", f"{reached} reached t = {stop}.", _describe_solver(settings, members[is_ok])))
     if not is_ok.all():
         claim = f"{count_of(int((~is_ok).sum()), len(members), 'member')} ended before t = {stop}."
         findings.append(Finding("failed", claim, _describe_ends(members[~is_ok])))
-    return [*findings, *_find_chaos(members), *find_measures(settings, members), _find_reliability(settings, members)]
+    findings += [*_find_hysteresis(settings, members), *_find_chaos(members), *find_measures(settings, members)]
+    findings += [_find_reliability(settings, members), *_find_averages(settings, members)]
+    if is_ok.any():
+        findings.append(Finding("supported", f"{reached} reached t = {stop}.", _describe_solver(settings, members[is_ok])))
+    return findings
 
 
 def _describe_solver(settings: Mapping[str, Any], members: pd.DataFrame) -> str:
@@ -77,6 +83,27 @@ def _find_chaos(members: pd.DataFrame) -> list[Finding]:
     return findings
 
 
+def _find_hysteresis(settings: Mapping[str, Any], members: pd.DataFrame) -> list[Finding]:
+    """Say where a scan that passed a value twice found two largest Lyapunov exponents, more than three standard errors apart."""
+    swept = settings.get("continuation")
+    if swept is None or "lyapunov_1" not in members:
+        return []
+    known = pd.DataFrame({name: to_numbers(members, name) for name in (swept, "lyapunov_1", "lyapunov_1_se")}).dropna()
+    passed = known.groupby(swept).filter(lambda rows: len(rows) == _WAYS).groupby(swept)
+    if not len(passed):
+        return []
+    first, second = passed.first(), passed.last()
+    apart = (first["lyapunov_1"] - second["lyapunov_1"]).abs()
+    differs = apart > _APART * (first["lyapunov_1_se"] ** 2 + second["lyapunov_1_se"] ** 2) ** 0.5
+    evidence = f"The largest exponents of both ways against {_APART} standard errors of their difference."
+    if not differs.any():
+        return [Finding("open", f"Both ways of the scan along {swept} found the same motion, to within its errors.", evidence)]
+    where = differs[differs].index.to_series()
+    passed_twice = count_of(int(differs.sum()), len(differs), "value")
+    claim = f"At {passed_twice} of {swept} ({span(where)}) the motion depends on which way the scan went: hysteresis."
+    return [Finding("supported", claim, evidence)]
+
+
 def _find_reliability(settings: Mapping[str, Any], members: pd.DataFrame) -> Finding:
     if settings.get("system", {}).get("noise"):
         return _find_step_error(settings, members)
@@ -95,6 +122,34 @@ def _find_reliability(settings: Mapping[str, Any], members: pd.DataFrame) -> Fin
     how = "Two precisions agree on every digit that is kept" if is_exact else f"Within {allowed} of each state's range, against {against}"
     evidence = f"{how}; the median is t = {format_number(until.median())}; {censored} are good to the end"
     return Finding("supported", claim, f"{evidence}; {missing} have no value." if missing else f"{evidence}.")
+
+
+def _find_averages(settings: Mapping[str, Any], members: pd.DataFrame) -> list[Finding]:
+    """Say what a run still shows where it is no longer the solution: averages over time."""
+    until = to_numbers(members, "reliable_until")
+    is_past = until.notna() & ~members["reliable_censored"].eq(True) if "reliable_censored" in members else until.notna()
+    states = [state for state in settings.get("system", {}).get("equations", {}) if f"{state}_mean" in members]
+    if not is_past.any() or not states:
+        return []
+    evidence = (
+        "Past its horizon a run no longer follows its own solution, but where it stays on an attractor it still samples it. The errors are "
+        "from blocks of the run and its halves; where motion is not stationary they are no bound."
+    )
+    if settings.get("sweep"):
+        columns = f"{states[0]}_mean and {states[0]}_mean_se"
+        return [Finding("supported", f"What stays meaningful past the horizon are averages over time: {columns}, ...", evidence)]
+    means = [f"{state} {format_measured(*_average(members, state))}" for state in states[:_MOST_AVERAGES]]
+    more = f" and {len(states) - len(means)} more" if len(states) > len(means) else ""
+    return [Finding("supported", f"What stays meaningful past the horizon are averages over time: {', '.join(means)}{more}.", evidence)]
+
+
+def _average(members: pd.DataFrame, state: str) -> tuple[float, float]:
+    """Return a mean over members with the root mean square of their own errors.
+
+    Careful: it is not divided by their number, because members that start close together err together.
+    """
+    means, own = to_numbers(members, f"{state}_mean").dropna(), to_numbers(members, f"{state}_mean_se").dropna()
+    return float(means.mean()), float((own**2).mean()) ** 0.5
 
 
 def _find_step_error(settings: Mapping[str, Any], members: pd.DataFrame) -> Finding:

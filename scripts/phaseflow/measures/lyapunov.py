@@ -14,6 +14,7 @@ from typing import Any
 import heyoka as hy
 import numpy as np
 
+from phaseflow.dynamics.averages import find_errors
 from phaseflow.dynamics.fields import Field, make_field
 from phaseflow.engines import Array, Task, Trajectories
 from phaseflow.engines.taylor import BATCH, compile_batch
@@ -27,7 +28,6 @@ _MOST_TRIES = 4
 _TRACE, _ROUNDING = 1e-9, 1e-11
 # Careful: the integrator's tolerance is relative to the largest of state and tangents; a state may be large, and tangents shrink.
 _TIGHTER = 1e-2
-_BLOCKS = 20
 
 
 def measure(which: str, task: Task, trajectories: Trajectories) -> Mapping[str, Array]:
@@ -67,25 +67,6 @@ def _measure_members(flow: _Flow, task: Task, members: Any, rates: Array, errors
             # Careful: a sum over members at once would round as their number says; each has its own.
             series = np.ascontiguousarray(logs[:, lane]) / flow.interval
             rates[member], errors[member] = series.mean(axis=0), find_errors(series)
-
-
-def find_errors(rates: Array) -> Array:
-    """Return standard errors of means over time: the largest of three.
-
-    The scatter of the means of blocks; half the difference of the halves; and, for motion so regular that these two vanish,
-    c/T: how far the sum of the logarithms strays from the straight line, over the time.
-
-    Parameters
-    ----------
-    rates : shape (n_intervals, n_exponents).
-    """
-    n_blocks = min(_BLOCKS, len(rates))
-    blocks = np.stack([part.mean(axis=0) for part in np.array_split(rates, n_blocks)])
-    scatter = blocks.std(axis=0, ddof=1) / np.sqrt(n_blocks) if n_blocks > 1 else np.full(rates.shape[1:], np.nan)
-    first, second = (part.mean(axis=0) for part in np.array_split(rates, 2))
-    strays = np.ptp(np.cumsum(rates - rates.mean(axis=0), axis=0), axis=0) / len(rates)
-    errors: Array = np.maximum(np.maximum(scatter, np.abs(first - second) / 2), strays)
-    return errors
 
 
 def find_dimension(exponents: Array) -> float:

@@ -110,6 +110,11 @@ class Certify(Settings):
     )
 
 
+def list_averages(state: str) -> tuple[str, str]:
+    """Return the columns of a state's mean over time and of its standard error."""
+    return f"{state}_mean", f"{state}_mean_se"
+
+
 def read_certify(value: Any) -> Any:
     """Accept a bare word for the method."""
     return {"method": value} if isinstance(value, str) else value

@@ -12,7 +12,7 @@ from phaseflow.expressions.quantity import Quantity
 from phaseflow.settings.base import Count, Name, Real, Settings, State, not_negative, positive
 from phaseflow.settings.diffusions import has_closed_form
 from phaseflow.settings.measures import Measure
-from phaseflow.settings.methods import STEPPED, Certify, Solver, choose_engine, read_certify
+from phaseflow.settings.methods import STEPPED, Certify, Solver, choose_engine, list_averages, read_certify
 from phaseflow.settings.sweeps import Sweep, count_values, expand_axis
 from phaseflow.settings.systems import System
 from phaseflow.sweeps import Axis, Identity, Members, plan_members
@@ -67,6 +67,11 @@ class Scenario(Settings):
         None,
         description="values of parameters, of `initial.<state>`, of `solver.tolerance` or of `solver.step`: axes multiply, "
         "a list of sweeps adds up",
+    )
+    continuation: Name | None = Field(
+        None,
+        description="a swept parameter along whose values, in the order of the list, each member starts where the one before ended; "
+        "one sweep upwards and one downwards show hysteresis (default: every member starts from the initial state)",
     )
     measure: Measure | None = Field(None, description="what is measured along each trajectory")
     keep: Literal["trajectories", "none"] | None = Field(
@@ -138,7 +143,14 @@ class Scenario(Settings):
     def list_measures(self) -> list[str]:
         """Return the columns that the measures and the certificate of a resolved scenario fill."""
         measured = self.measure.list_columns(len(self.definition.equations)) if self.measure else []
-        return [*measured, *(["step_error"] if self.certify.method == "refine" else [])]
+        return [*measured, *self._list_evidence()]
+
+    def _list_evidence(self) -> list[str]:
+        """Return the columns of numbers that the certificate of a resolved scenario fills."""
+        if self.certify.method == "refine":
+            return ["step_error"]
+        is_averaged = self.certify.method in ("reference", "estimate") and self.solver.precision != "auto"
+        return [name for state in self.definition.equations for name in list_averages(state)] if is_averaged else []
 
     def list_plugins(self) -> list[tuple[str, str]]:
         """Return the plugins that compute a resolved scenario, each by folder and name."""
@@ -177,9 +189,10 @@ class Scenario(Settings):
         values: dict[str, float | int | str] = {name: quantity.value for name, quantity in system.parameters.items()}
         values |= {f"initial.{state}": quantity.value for state, quantity in system.initial.items()}
         values["replicate"] = 0
+        paired = frozenset({"replicate"} if self.solver.antithetic else ())
         aside = SOLVER_AXES & {name for block in self.sweep or [] for name in block}
         values |= {name: getattr(self.solver, name.removeprefix("solver.")).value for name in aside}
-        return Identity(system.define(), values, frozenset(aside), frozenset({"replicate"} if self.solver.antithetic else ()))
+        return Identity(system.define(), values, frozenset(aside), paired, self.continuation)
 
     def expand_blocks(self) -> list[list[Axis]]:
         """Return the axes of each block of the sweep, with the ensemble's replicates as the fastest."""

@@ -51,7 +51,7 @@ def _check_names(scenario: Scenario, path: KeyPath, indexed: System, system: Sys
         mistakes += check_known((*path, "ensemble", "perturb"), dict(scenario.ensemble.perturb), states | set(indexed.equations), "state")
     if isinstance(scenario.solver.absolute, Mapping):
         mistakes += check_known((*path, "solver", "absolute"), scenario.solver.absolute, states, "state")
-    mistakes += _check_method(scenario, path, system)
+    mistakes += _check_method(scenario, path, system) + _check_continuation(scenario, (*path, "continuation"), parameters)
     allowed = parameters | {f"initial.{state}" for state in states} | _list_solver_axes(scenario, system)
     return mistakes + _check_sweep(scenario, (*path, "sweep"), allowed, indexed.sizes)
 
@@ -168,6 +168,15 @@ def _check_sweep(scenario: Scenario, path: KeyPath, allowed: set[str] | frozense
                 mistakes += check_axis(here, values, "number") or _check_bounds(here, name, values)
         mistakes += check_size(path, [*(count_values(values, "number") for values in block.values()), replicates])
     return mistakes
+
+
+def _check_continuation(scenario: Scenario, path: KeyPath, parameters: set[str]) -> list[Mistake]:
+    """Check that members are continued along a parameter that every sweep has."""
+    name = scenario.continuation
+    if name is None or (name in parameters and all(name in block for block in scenario.sweep or [{}])):
+        return []
+    swept = {axis for block in scenario.sweep or [] for axis in block} & parameters
+    return [Mistake(path, f"{name!r} is not a parameter that every sweep of the scenario has{suggest(name, swept)}")]
 
 
 def _check_bounds(path: KeyPath, name: str, values: Range | list[Quantity | str]) -> list[Mistake]:
