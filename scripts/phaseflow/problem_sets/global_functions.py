@@ -12,7 +12,7 @@ from phaseflow.expressions.quantity import Expression
 from phaseflow.problem_sets import Array, Instance, ProblemSet
 
 _DIXON = "Dixon and Szegö (1978), Towards Global Optimization 2, 1-15"
-_JAMIL = "Jamil and Yang (2013), Int. J. Math. Model. Numer. Optim. 4, 150-194"
+_JAMIL = "Jamil and Yang (2013), Int. J. Mathematical Modelling and Numerical Optimisation 4, 150-194"
 _MORE = "Moré, Garbow and Hillstrom (1981), ACM Trans. Math. Softw. 7, 17-41"
 _SHEKEL_PLACES = ((4, 4, 4, 4), (1, 1, 1, 1), (8, 8, 8, 8), (6, 6, 6, 6), (3, 7, 3, 7), (2, 9, 2, 9), (5, 5, 3, 3), (8, 1, 8, 1), (6, 2, 6, 2),
                   (7, 3.6, 7, 3.6))  # fmt: skip
