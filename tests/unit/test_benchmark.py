@@ -16,6 +16,7 @@ from phaseflow.problem_sets import load_problem_set
 from phaseflow.problems._budgets import BudgetError, Meter, Metered
 from phaseflow.problems.benchmark import PROBLEM, weigh
 from phaseflow.settings.studies import Study
+from tests.contracts.small import make_tables
 
 ALGORITHMS = read_algorithms()
 MANY = "{benchmark: more_wild, sweep: {algorithm: [scipy_bfgs, scipy_ls_lm], problem: [box_3d, meyer]}}"
@@ -44,6 +45,10 @@ def choose(algorithm):
 def test_no_algorithm_exceeds_its_budget_and_the_best_value_is_that_of_the_history(algorithm, budget):
     problems, problem = choose(algorithm)
     solution = solve(problems, algorithm, problem, budget)
+    if algorithm == "scipy_brute" and budget == 1:
+        # The least grid has four points.
+        assert (solution.status, len(solution.values)) == ("failed", 0)
+        return
     assert 1 <= solution.evaluations[-1] <= budget
     assert (np.diff(solution.evaluations) > 0).all()
     assert solution.value == np.nanmin(solution.values)
@@ -177,6 +182,26 @@ def test_an_algorithm_that_breaks_off_is_a_row_with_what_it_saw():
     solution = solve("more_wild", "nlopt_lbfgsb", "meyer", 1000)
     assert solution.status in ("failed", "converged", "stopped")
     assert np.isfinite(solution.value)
+
+
+def test_a_grid_is_as_fine_as_the_budget_pays_for():
+    # 30^2 = 900 would fit, optimagic's own 20 points a variable are the most; 3^6 = 729 and 4^6 = 4096; 2^10 = 1024.
+    assert solve("global_functions", "scipy_brute", "branin", 1000).evaluations[-1] == 1 + 400
+    assert solve("global_functions", "scipy_brute", "hartmann_6", 1000).evaluations[-1] == 1 + 729
+    assert "2**10 points, which are more than 1000" in solve("global_functions", "scipy_brute", "sphere_10", 1000).message
+
+
+@pytest.mark.parametrize("chunk", [2, 5])
+def test_no_byte_depends_on_the_chunk_size(tmp_path, chunk):
+    sweep = "{algorithm: [nlopt_praxis, scipy_ls_lm], problem: [box_3d, meyer], budget: 60, starts: 2}"
+    study = f"{{benchmark: more_wild_noisy, sweep: {sweep}, chunk: %s}}"
+    for size in (8, chunk):
+        (tmp_path / f"{size}").mkdir(exist_ok=True)
+        make_tables(Plan(read(tmp_path, study % size)), tmp_path / f"{size}")
+    files = [path for path in sorted((tmp_path / "8/results/optimize").rglob("*")) if path.is_file()]
+    assert len(files) == 8
+    for file in files:
+        assert file.read_bytes() == (tmp_path / f"{chunk}" / file.relative_to(tmp_path / "8")).read_bytes(), file.name
 
 
 def test_all_is_written_out_with_what_suits_the_set(tmp_path):

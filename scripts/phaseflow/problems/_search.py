@@ -35,6 +35,8 @@ _FAILURES = (
     SystemError,
 )
 _SEEDS = 2**31 - 1
+# The most points of a grid where no budget says so.
+_LARGEST_GRID = 1_000_000
 # After so many seconds a run says in the log how far it is.
 _SILENCE_S = 10.0
 # optimagic's names for the tolerances and the limits of algorithms.
@@ -135,7 +137,23 @@ class Run:
         """Return the options of an algorithm that say when it stops."""
         known = algorithm.__dataclass_fields__
         options: dict[str, Any] = {} if self.tolerance is None else dict.fromkeys(_TOLERANCES & set(known), self.tolerance)
+        if "n_grid_points" in known:
+            options["n_grid_points"] = self._count_grid_points(algorithm.n_grid_points)
         return options if self.budget is None else options | dict.fromkeys(_LIMITS & set(known), self.budget)
+
+    def _count_grid_points(self, most: int) -> int:
+        """Return how many points a variable a grid may have, so that all of them can be paid for.
+
+        Raises
+        ------
+        ValueError : not even two.
+        """
+        points, n = self.budget or _LARGEST_GRID, len(self.start)
+        # Careful: a power of a double may round to just below a whole number.
+        count = max(k for k in range(1, most + 1) if k**n <= points)
+        if count < 2:
+            raise ValueError(f"a grid of two points a variable has 2**{n} points, which are more than {points}")
+        return count
 
     def _keep(self, value: float, point: Array) -> None:
         self.values.append(value)
