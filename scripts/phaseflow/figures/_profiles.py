@@ -40,6 +40,11 @@ def choose_target(study: Study, options: ProfileOptions) -> float:
     return _USUAL_TARGET if _USUAL_TARGET in targets else min(targets)
 
 
+def format_target(target: float) -> str:
+    """Return a target as people write it: 1e-5."""
+    return f"{target:g}".replace("e-0", "e-")
+
+
 def choose_rows(frame: pd.DataFrame, options: ProfileOptions) -> pd.DataFrame:
     """Return the rows of the budget that is drawn."""
     return frame[frame["budget"] == (frame["budget"].max() if options.budget is None else options.budget.value)]
@@ -72,7 +77,8 @@ def draw_profile(canvas: Canvas, data: pd.DataFrame, shown: int, xlabel: str, yl
     axes.set_xscale("log")
     axes.set(xlabel=xlabel, ylabel=ylabel, ylim=(0, 1.02))
     if algorithms:
-        axes.margins(x=0)
+        is_idle = data.groupby("at")["high"].max() == 0
+        axes.set_xlim(data["at"].to_numpy()[int(is_idle.sum()) - 1 if is_idle.any() else 0], data["at"].max())
         handles, labels = axes.get_legend_handles_labels()
         hidden = f"and {len(algorithms) - shown} more, in grey" if len(algorithms) > shown else None
         axes.legend(handles[::-1], labels[::-1], loc="center left", bbox_to_anchor=(1.01, 0.5), title=hidden, title_fontsize="small")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _ROW = 1.0
 _ROW_INCHES = 0.17
+_TICKS = 9
 
 
 def prepare(source: Source, options: ProfileOptions) -> pd.DataFrame:
@@ -44,13 +45,13 @@ def draw(canvas: Canvas, data: pd.DataFrame, _source: Source, _options: ProfileO
     low, high = 1.0, max(float(len(data)), 2.0)
     axes.set(xlim=(low - 0.45 * (high - low), high + 0.45 * (high - low)), ylim=(-depth - 0.5, 3.2))
     axes.plot([low, high], [0, 0], color="black", linewidth=0.9)
-    for tick in np.unique(np.linspace(low, high, min(len(data), 9)).round()):
+    for tick in range(1, len(data) + 1, max(1, -(-len(data) // _TICKS))):
         axes.plot([tick, tick], [0, 0.25], color="black", linewidth=0.9)
-        axes.text(tick, 0.4, f"{tick:g}", ha="center", va="bottom", fontsize=6.5)
+        axes.text(tick, 0.4, str(tick), ha="center", va="bottom", fontsize=6.5)
     axes.plot([low, low + difference], [2.4, 2.4], color="black", linewidth=1.6)
     axes.text(low + difference + 0.02 * (high - low), 2.4, f"critical difference {difference:.2f}", va="center", fontsize=6.5)
     for row, (first, last) in enumerate(groups, 1):
-        axes.plot(ranks[[first, last]], [-0.45 * row] * 2, color="C3", linewidth=2.2, solid_capstyle="round")
+        axes.plot(ranks[[first, last]], [-0.45 * row] * 2, color="C1", linewidth=2.2, solid_capstyle="round")
     for place, (name, rank) in enumerate(zip(data["algorithm"], ranks, strict=True)):
         _draw_name(axes, place, half, len(data), name, rank, 0.45 * len(groups), (low, high))
 
@@ -70,7 +71,7 @@ def write_caption(name: str, study: Study) -> str:
     confidence = study.confidence.value if study.confidence else 0.95
     return (
         f"{name}: the mean rank of each algorithm over problems, 1 the best, by the area above its distribution over targets. Algorithms "
-        f"under one red bar differ by less than the critical difference of Nemenyi's test, at {confidence:.0%} confidence for all pairs "
+        f"under one orange bar differ by less than the critical difference of Nemenyi's test, at {confidence:.0%} confidence for all pairs "
         "together (Demšar 2006): what is between them may be chance. The table of comparisons has the sharper test of each pair."
     )
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from phaseflow.figures import Figure, Source
-from phaseflow.figures._profiles import READING, ProfileOptions, choose_target, describe_profile, draw_profile, prepare_profile, suits
+from phaseflow.figures._profiles import (
+    READING,
+    ProfileOptions,
+    choose_target,
+    describe_profile,
+    draw_profile,
+    format_target,
+    prepare_profile,
+    suits,
+)
 from phaseflow.settings.studies import Study
 
 if TYPE_CHECKING:
@@ -20,8 +29,8 @@ def prepare(source: Source, options: ProfileOptions) -> pd.DataFrame:
 
 def draw(canvas: Canvas, data: pd.DataFrame, source: Source, options: ProfileOptions) -> None:
     """Draw a curve an algorithm."""
-    target = choose_target(source.settings, options)
-    draw_profile(canvas, data, options.shown, "factor of the fastest algorithm's evaluations", f"share of problems solved to {target:g}")
+    target = format_target(choose_target(source.settings, options))
+    draw_profile(canvas, data, options.shown, "factor of the fastest algorithm's evaluations", f"share of problems solved to {target}")
 
 
 def write_caption(name: str, _study: Study) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from phaseflow.figures import Figure, Source
-from phaseflow.figures._profiles import READING, ProfileOptions, choose_rows, choose_target, suits
+from phaseflow.figures._profiles import READING, ProfileOptions, choose_rows, choose_target, format_target, suits
 from phaseflow.settings.studies import Study
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ def draw(canvas: Canvas, data: pd.DataFrame, source: Source, options: ProfileOpt
     axes.set_yticks(range(len(data)), data["algorithm"], fontsize=6.5)
     axes.set_ylim(len(data) - 0.4, -0.6)
     axes.set_xscale("log")
-    axes.set(xlabel=f"expected evaluations a success to {choose_target(source.settings, options):g}, in units of n + 1")
+    target = format_target(choose_target(source.settings, options))
+    axes.set(xlabel=f"expected evaluations a success to {target}, in units of n + 1")
     axes.grid(axis="y", visible=False)
 
 

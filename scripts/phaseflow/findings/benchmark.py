@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from phaseflow.catalogues import read_algorithms
 from phaseflow.findings import Finding, Findings, count_of, format_number, join_names, to_numbers, to_texts
 
 _USUAL_TARGET = 1e-5
@@ -57,11 +58,14 @@ def _find_solved(trials: pd.DataFrame, times: Rows, target: float, named: str) -
         f"{join_names(list(best))} solved the most problems to {format_number(target)}{named}: {counts.max()} of {n_problems}; "
         f"{together} were solved by one algorithm or another."
     )
+    algorithms = read_algorithms()
     fastest = [row for row in times if row["problem"] == _ALL and math.isclose(float(row["target"]), target)]
     evidence = f"Next: {more}. " if more else ""
     if fastest:
         first = min(fastest, key=lambda row: float(row["expected"]))
         evidence += f"The least expected running time has {first['algorithm']}, {_say_time(first)}. "
+    if insiders := [name for name in dict.fromkeys(by["algorithm"]) if name in algorithms and algorithms[name].least_squares]:
+        evidence += f"Of all, {join_names(insiders)} see the single residuals; the others see the sum of their squares. "
     evidence += "Solved: f − f* is at most so large a part of f(start) − f*, from at least one start, where f* is the least value known."
     return [Finding("supported", claim, evidence)]
 
