@@ -54,7 +54,7 @@ def test_members_that_reached_the_stop_are_counted_and_their_reliability_is_left
     assert list_standings(findings) == ["open", "supported"]
     assert findings[-1].claim == "1 of 1 members reached t = 40."
     assert "was not checked" in findings[-2].claim
-    assert "certify: none" in findings[1].evidence
+    assert "certify: none" in findings[0].evidence
 
 
 def test_members_that_ended_early_are_a_failure_with_status_and_first_time():
@@ -222,6 +222,18 @@ def test_chaos_is_claimed_only_beyond_two_standard_errors():
     assert "Neighbours part exponentially in 1 of 4 members." in claims
     assert "They meet in 1 of 4 members." in claims
     assert "2 of 4 members leave it open" in claims
+    assert "settled" not in claims
+
+
+def test_settled_members_are_told_from_averages():
+    origins = ["average", "fixed_point", "cycle", "cycle", None]
+    values = {"lyapunov_1": [0.9, -0.5, 0.0, 0.0, math.nan], "lyapunov_1_se": [0.02, 1e-14, 1e-14, 0.0, math.nan]}
+    findings = find_in_members(SETTINGS, make_members(["ok"] * 5, **values, lyapunov_from=origins))
+    claims = join_claims(findings)
+    assert "They meet in 1 of 5 members." in claims
+    assert "2 of 5 members have settled on a stable cycle." in claims
+    assert "1 of 5 members leave it open" in claims
+    assert any("1 have settled on a stable fixed point" in finding.evidence for finding in findings)
 
 
 def test_a_stochastic_path_is_not_asked_how_long_it_is_the_solution():

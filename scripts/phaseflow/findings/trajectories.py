@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from phaseflow.findings import Finding, Findings, count_of, format_measured, format_number, span, to_numbers
+from phaseflow.findings import Finding, Findings, count_of, format_measured, format_number, span, to_numbers, to_texts
 from phaseflow.findings._measures import find_measures
 
 # An estimate of an error has no more digits to show.
@@ -66,20 +66,29 @@ def _describe_ends(members: pd.DataFrame) -> str:
 
 
 def _find_chaos(members: pd.DataFrame) -> list[Finding]:
-    """Say where the largest Lyapunov exponent differs from zero by more than two of its standard errors."""
+    """Say where the largest Lyapunov exponent differs from zero by more than two of its standard errors, and what it is taken from."""
     if "lyapunov_1" not in members:
         return []
     exponent, error = to_numbers(members, "lyapunov_1"), to_numbers(members, "lyapunov_1_se")
-    above, below, n = int((exponent > 2 * error).sum()), int((exponent < -2 * error).sum()), len(members)
-    evidence = "The largest Lyapunov exponent against two standard errors, from blocks of the run, its halves and its fluctuation."
+    origins, n = to_texts(members, "lyapunov_from"), len(members)
+    n_cycles, n_points = (int((origins == origin).sum()) for origin in ("cycle", "fixed_point"))
+    above, below = int((exponent > 2 * error).sum()), int((exponent < -2 * error).sum())
+    averages = "The largest Lyapunov exponent against two standard errors, from blocks of the run, its halves and its fluctuation."
     findings = []
     if above:
-        findings.append(Finding("supported", f"Neighbours part exponentially in {count_of(above, n, 'member')}.", evidence))
+        findings.append(Finding("supported", f"Neighbours part exponentially in {count_of(above, n, 'member')}.", averages))
     if below:
-        findings.append(Finding("supported", f"They meet in {count_of(below, n, 'member')}.", evidence))
-    if n - above - below:
-        claim = f"{count_of(n - above - below, n, 'member')} leave it open whether neighbours part."
-        findings.append(Finding("open", claim, "There the exponent is zero to within its error, as on a cycle, or has no value."))
+        points = f" {n_points} have settled on a stable fixed point: there the exponents are its eigenvalues' real parts."
+        findings.append(Finding("supported", f"They meet in {count_of(below, n, 'member')}.", averages + points * bool(n_points)))
+    if n_cycles:
+        evidence = (
+            "Newton's method from the end of the run finds the cycle; the exponents are the logarithms of its Floquet multipliers over "
+            "the period, and one of them is zero."
+        )
+        findings.append(Finding("supported", f"{count_of(n_cycles, n, 'member')} have settled on a stable cycle.", evidence))
+    if n - above - below - n_cycles:
+        claim = f"{count_of(n - above - below - n_cycles, n, 'member')} leave it open whether neighbours part."
+        findings.append(Finding("open", claim, "There the exponent is zero to within its error, as on a torus, or has no value."))
     return findings
 
 
