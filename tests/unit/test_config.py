@@ -135,7 +135,6 @@ MISTAKES = {
     "optimize: {q: {minimize: x, variables: {x: {start: 1}}, constraints: [0 <= x <= 1]}}": "one comparison of two expressions",
     "optimize: {q: {minimize: x, variables: {x: {start: 1}}, constraints: [x**2 == 1]}}": "scipy_lbfgsb cannot keep constraints",
     "optimize: {q: {minimize: x, variables: {x: {start: 1}}, sampling: halton}}": "'halton' is not one of",
-    "optimize: {q: {benchmark: more_wild}}": "'benchmark' is part of the language but not built yet",
     "data: {l: {dataset: statsmodels.longley}}\nfit: {f: {forecast: [linear], horizon: 5, to: data.l}}": "'forecast' is part of",
     "optimize: {q: {variables: {x: {start: 1}}}}": "exactly one of minimize, calibrate, program, benchmark is wanted, not none",
     "optimize: {q: {minimize: x + y, variables: {x: {start: 1}}}}": "needs 'y': it is not among the variables",
