@@ -9,8 +9,9 @@ from phaseflow.catalogues import read_algorithms
 from phaseflow.errors import KeyPath, Mistake, suggest
 from phaseflow.kinds import AxisKind, Context, StudyKind, list_algorithms
 from phaseflow.kinds.minimize import check_bounds
+from phaseflow.settings.calibrations import Calibrate
 from phaseflow.settings.scenarios import Scenario
-from phaseflow.settings.studies import Calibrate, Study
+from phaseflow.settings.studies import Study
 from phaseflow.settings.systems import System, check_known
 
 TIME_COLUMN = "t"

@@ -16,7 +16,8 @@ from phaseflow.problems import Problem, Solution
 from phaseflow.problems._misfits import MISFITS, Likelihood, Squares, measure_spread
 from phaseflow.problems._search import Array, Objective, Run, draw_start, measure_stationarity
 from phaseflow.problems._sensitivity import Forward
-from phaseflow.settings.studies import Calibrate, Study
+from phaseflow.settings.calibrations import Calibrate
+from phaseflow.settings.studies import Study
 
 _SMOOTH = 400
 
