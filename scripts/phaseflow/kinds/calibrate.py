@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 
 from phaseflow.catalogues import read_algorithms
 from phaseflow.errors import KeyPath, Mistake, suggest
-from phaseflow.expressions.quantity import Expression
+from phaseflow.expressions.quantity import Expression, Quantity
 from phaseflow.expressions.tree import TIME
 from phaseflow.kinds import AxisKind, Context, StudyKind, list_algorithms
 from phaseflow.kinds.minimize import check_bounds
+from phaseflow.petab import PetabError
+from phaseflow.petab.problem import list_files as read_file_names
+from phaseflow.petab.problem import read_problem
 from phaseflow.settings.calibrations import Calibrate, Estimated, Experiment
 from phaseflow.settings.scenarios import Scenario
 from phaseflow.settings.studies import Study
@@ -43,12 +47,14 @@ def list_evidence(study: Study) -> list[str]:
     stated = study.calibration
     sizes = [f"sigma_{column}" for column in stated.observe]
     intervals = [f"{name}_{end}" for name in stated.sought for end in ("low", "high")]
-    return ["error", *sizes, "chi2_per_dof", "redrawn", "gap", "n_identified", "least_information", *intervals]
+    return ["error", *sizes, "chi2_per_dof", "redrawn", "gap", "attempts", "n_identified", "least_information", *intervals]
 
 
 def check(study: Study, path: KeyPath, context: Context) -> list[Mistake]:
     """Check the records, the names, and what the algorithms need."""
     stated, here = study.calibration, (*path, "calibrate")
+    if stated.petab is not None:
+        return _check_petab(study, stated.petab, path, context)
     mistakes = []
     for name, record in stated.records.items():
         mistakes += _check_record((*here, "experiments", name) if name else here, stated, record, context)
@@ -63,6 +69,57 @@ def check(study: Study, path: KeyPath, context: Context) -> list[Mistake]:
         mistakes.append(Mistake(here, "nothing is sought: give parameters, initial or both"))
     mistakes += check_bounds(study, path, {name: estimated.bounds for name, estimated in stated.sought.items()})
     return mistakes + _check_algorithms(study, (*path, "sweep", "algorithm")) + _check_noise(study, path)
+
+
+def _check_petab(study: Study, file: str, path: KeyPath, context: Context) -> list[Mistake]:
+    """Check that a PEtab problem can be read, and that the config says nothing that the problem says itself."""
+    stated, here = study.calibration, (*path, "calibrate")
+    own = ("system", "time", "observe", "times", "error", "sigma", "parameters", "initial", "noise", "shooting")
+    # A study that is written out in full has what the problem says.
+    given = [key for key in own if key in stated.model_fields_set and key not in ("observe", "parameters")]
+    mistakes = [Mistake((*here, key), f"the PEtab problem says this itself: leave {key!r} out") for key in given]
+    try:
+        setup = read_problem(context.folder / file)
+    except PetabError as error:
+        return mistakes + [Mistake((*here, "petab"), problem) for problem in error.problems]
+    bounds = {name: (low, high) for name, low, high in zip(setup.sought.names, setup.sought.lower, setup.sought.upper, strict=True)}
+    return mistakes + check_bounds(study, path, bounds) + _check_algorithms(study, (*path, "sweep", "algorithm"))
+
+
+def _resolve_petab(study: Study, file: str, context: Context) -> Study:
+    """Return the study with what is observed and sought written out, for the columns of its table."""
+    setup = read_problem(context.folder / file)
+    sought = setup.sought
+    parameters = {
+        name: Estimated(
+            start=Quantity.parse(float(sought.start[place])),
+            lower=Quantity.parse(float(sought.lower[place])),
+            upper=Quantity.parse(float(sought.upper[place])),
+            scale="log" if sought.is_log[place] else "linear",
+        )
+        for place, name in enumerate(sought.names)
+    }
+    written = {
+        "observe": {column.name: column.formula for column in setup.columns},
+        "parameters": parameters,
+        "files": read_file_names(context.folder / file),
+    }
+    return study.model_copy(update={"calibrate": study.calibration.model_copy(update=written)})
+
+
+def list_files(study: Study, folder: Path) -> Mapping[str, Path]:
+    """Return the files of a PEtab problem, its own first."""
+    file = study.calibration.petab
+    if file is None:
+        return {}
+    path = folder / file
+    return {f"data.{file}:{name}": path.parent / name for name in read_file_names(path)}
+
+
+def list_sources(study: Study) -> list[str]:
+    """Return the tables that a study reads."""
+    stated = study.calibration
+    return stated.tables if stated.petab is None else [f"data.{stated.petab}:{name}" for name in stated.files]
 
 
 def _check_record(path: KeyPath, stated: Calibrate, record: Experiment, context: Context) -> list[Mistake]:
@@ -147,6 +204,9 @@ def _check_sizes(path: KeyPath, stated: Calibrate, system: System) -> list[Mista
         mistakes += [Mistake((*path, "sigma"), f"the column {column!r} has no size, though others have") for column in missing]
         for name, size in sizes.items():
             mistakes += _check_names((*path, "sigma", name), size, known, "a state, a parameter, a column, t or in `noise`")
+    if stated.shooting is not None and stated.noise:
+        text = "multiple shooting keeps the sizes of errors while it steps: give numbers, or the word estimated in `sigma`"
+        mistakes.append(Mistake((*path, "noise"), text))
     mistakes += [Mistake((*path, "noise", name), f"{name!r} does not occur in `sigma`") for name in stated.noise if name not in used]
     if stated.sizes == "squares" and (believed := [name for name, one in stated.sought.items() if one.prior]):
         text = f"priors ({', '.join(believed)}) need a likelihood: give `sigma`, a number, an expression or the word estimated"
@@ -156,6 +216,10 @@ def _check_sizes(path: KeyPath, stated: Calibrate, system: System) -> list[Mista
 
 def _check_algorithms(study: Study, path: KeyPath) -> list[Mistake]:
     algorithms = read_algorithms()
+    if study.calibration.shooting is not None:
+        others = [name for name in list_algorithms(study) if name != OWN_ALGORITHM]
+        text = f"multiple shooting has a structure that only {OWN_ALGORITHM} uses: leave"
+        return [Mistake(path, f"{text} {', '.join(others)} out")] if others else []
     used = [name for name in list_algorithms(study) if name in algorithms]
     is_squares = study.calibration.sizes == "squares"
     suited = ", ".join(n for n, a in algorithms.items() if not a.hessian and (is_squares or not a.least_squares))
@@ -188,6 +252,8 @@ def _find_system(stated: Calibrate, context: Context) -> System | None:
 def resolve(study: Study, context: Context) -> Study:
     """Return the study with its system written out, where it is sound; that of a scenario has the true values."""
     stated = study.calibration
+    if stated.petab is not None:
+        return _resolve_petab(study, stated.petab, context)
     system = _find_system(stated, context)
     if system is None:
         return study
@@ -217,6 +283,7 @@ KIND = StudyKind(
     lambda study: list(study.calibration.sought),
     check,
     resolve,
-    sources=lambda study: study.calibration.tables,
+    sources=list_sources,
     evidence=list_evidence,
+    files=list_files,
 )

@@ -109,11 +109,11 @@ class Model:
         self._active = [setup.parameters.index(name) for name in self.active]
         used = frozenset[str]().union(*(find_names(formula.tree) for formula in setup.system.equations.values()))
         driving = [name for name in self.active if name in used and name in setup.system.parameters]
-        self._driving = [setup.parameters.index(name) for name in driving]
+        self.driving_places = [setup.parameters.index(name) for name in driving]
         is_seed = np.any([link.initial.is_active for link in self.links], axis=0) | with_nodes
         self._seeds = np.flatnonzero(is_seed)
         self.flow = Flow(setup.system, driving, [list(setup.system.equations)[place] for place in self._seeds], accuracy)
-        self._system_values = [setup.parameters.index(name) for name in self.flow.field.parameters]
+        self.system_places = [setup.parameters.index(name) for name in self.flow.field.parameters]
         self.observer = Observer(setup, self.active)
         self.n_sought = len(names)
         self.masks = [np.isfinite(record.observed) for record in setup.records]
@@ -144,7 +144,7 @@ class Model:
         both = self._follow(link, self._pack, values, link.initial.bind(point), link.record.times)
         n = self.flow.dimension
         states, slopes = both[:, :n], both[:, n:].reshape(len(both), n, -1)
-        by_sought = slopes @ np.concatenate([by_values[self._driving], link.initial.differentiate(point)[self._seeds]])
+        by_sought = slopes @ np.concatenate([by_values[self.driving_places], link.initial.differentiate(point)[self._seeds]])
         return self.chain(states, values, link.record.times, by_sought, by_values)
 
     def chain(self, states: Array, values: Array, times: Array, by_sought: Array, by_values: Array) -> tuple[Array, Array]:
@@ -158,10 +158,9 @@ class Model:
 
     def _follow(self, link: _Link, run: Any, values: Array, initial: Array, times: Array) -> Array:
         """Integrate from a record's start, and return what is found at the times asked for."""
-        start = link.record.start
-        grid = times if len(times) and times[0] == start else np.concatenate([[start], times])
-        found: Array = run(values[self._system_values], initial, grid)
-        return found[len(grid) - len(times) :]
+        grid = np.unique(np.concatenate([[link.record.start], times]))
+        found: Array = run(values[self.system_places], initial, grid)
+        return found[np.searchsorted(grid, times)]
 
     def _join(self, parts: Sequence[tuple[Array, Array | None]]) -> Predicted:
         """Return the predictions of all records in one line, those alone of which there is an observation."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from phaseflow.problems._experiments import Sought
 from phaseflow.problems._misfits import Misfit
-from phaseflow.problems._model import Model
+from phaseflow.problems._model import Model, Predicted
 from phaseflow.problems._priors import add_up
 from phaseflow.problems._scoring import Look, Scoring
 from phaseflow.problems._search import Objective
@@ -60,8 +60,12 @@ class Posterior:
 
     def look(self, place: Array) -> Look:
         """Return value, gradient and curvature on the search's scale."""
+        return self.judge(place, self.model.differentiate(self.sought.from_scale(place)))
+
+    def judge(self, place: Array, predicted: Predicted) -> Look:
+        """Return the same of a place whose predictions are known."""
         point = self.sought.from_scale(place)
-        predicted, stretch = self.model.differentiate(point), self.sought.find_stretch(point)
+        stretch = self.sought.find_stretch(point)
         value, gradient, curvature = add_up(self.sought.priors, point)
         # By the logarithm, a term has the curvature p**2 f'' + p f', of which the first part is not negative.
         return Look(

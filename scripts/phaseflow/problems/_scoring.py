@@ -157,7 +157,8 @@ def solve_in_ball(curvature: Array, gradient: Array, radius: float) -> Array:
     least = max(0.0, -float(values.min())) + scale * len(values) * np.finfo(float).eps
 
     def solve(shift: float) -> Array:
-        return -along / (values + least + shift)
+        solved: Array = -along / (values + least + shift)
+        return solved
 
     with np.errstate(all="ignore"):
         if np.linalg.norm(solve(0.0)) <= radius:

@@ -71,6 +71,8 @@ class Flow:
 
     def differentiate(self, values: Array, initial: Array, times: Array) -> tuple[Array, Array]:
         """Return the states and their derivatives, shape (n_times, dimension, n_arguments)."""
+        if not self.n_arguments:
+            return self.predict(values, initial, times), np.zeros((len(times), self.dimension, 0))
         samples = self._integrate(self._start(initial, self.n_arguments), values, times)
         n = self.dimension
         return samples[:, :n], samples[:, n:].reshape(len(times), n, self.n_arguments)
@@ -109,6 +111,8 @@ class Flow:
         integrator.time = times[0]
         integrator.pars[:] = values[: len(integrator.pars)]
         integrator.state[:] = start
+        if len(times) == 1:
+            return start[None].copy()
         outcome, *_, found = integrator.propagate_grid(times, max_steps=self.accuracy.max_steps)
         return np.array(found) if outcome == hy.taylor_outcome.time_limit else failed
 
@@ -128,12 +132,14 @@ class Flow:
         failed = np.full((len(times), len(start)), np.nan)
         if not np.isfinite(start).all() or not np.isfinite(values).all():
             return failed
+        if len(times) == 1:
+            return start[None].copy()
         # The absolute error of a derivative by a parameter is that of the state for a relative change of the parameter.
         units = np.abs(np.concatenate([values[self.active], start[self.seeds]]))[:n_arguments]
         absolute = self.accuracy.absolute / np.concatenate([np.ones(n), np.repeat(np.where(units > 0, units, 1.0), n)])
         run = _run_lsoda if self.accuracy.method == "LSODA" else _run_steps
         with np.errstate(all="ignore"):
-            found = run(field.bind(values), field.sort(start), times, self.accuracy, absolute)
+            found: Array | None = run(field.bind(values), field.sort(start), times, self.accuracy, absolute)
         return failed if found is None else field.restore(found)
 
 
@@ -165,7 +171,8 @@ class _StiffField:
 
     def sort(self, start: Array) -> Array:
         """Return a state in the order of the equations here."""
-        return start[self._order]
+        ordered: Array = start[self._order]
+        return ordered
 
     def restore(self, samples: Array) -> Array:
         """Return samples in the order that they came in."""
@@ -206,7 +213,8 @@ def _run_lsoda(field: _Bound, start: Array, times: Array, accuracy: Accuracy, ab
         options = {"rtol": accuracy.tolerance, "atol": absolute, "tcrit": [times[-1]], "mxstep": accuracy.max_steps, "full_output": True}
         bands = {"ml": n - 1, "mu": n - 1}
         found, report = odeint(field.slope, start, times, Dfun=find_bands, tfirst=True, **bands, **options)
-    return found if report["message"] == "Integration successful." and np.isfinite(found).all() else None
+    is_whole = report["message"] == "Integration successful." and np.isfinite(found).all()
+    return np.asarray(found) if is_whole else None
 
 
 def _run_steps(field: _Bound, start: Array, times: Array, accuracy: Accuracy, absolute: Array) -> Array | None:
@@ -230,4 +238,5 @@ def _run_steps(field: _Bound, start: Array, times: Array, accuracy: Accuracy, ab
         if reached > place and solver.status != "failed":
             samples[place:reached] = solver.dense_output()(times[place:reached]).T
             place = reached
-    return samples if solver.status == "finished" and np.isfinite(samples).all() else None
+    is_whole = solver.status == "finished" and np.isfinite(samples).all()
+    return samples if is_whole else None

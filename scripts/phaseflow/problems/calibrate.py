@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phaseflow.kinds.calibrate import OWN_ALGORITHM
+from phaseflow.petab.problem import read_problem
 from phaseflow.problems import Problem, Solution
 from phaseflow.problems._experiments import read_setup
 from phaseflow.problems._misfits import Misfit, make_misfit
@@ -18,7 +20,9 @@ from phaseflow.problems._model import Model, Predicted
 from phaseflow.problems._posterior import Posterior
 from phaseflow.problems._search import Run, draw_start, measure_stationarity
 from phaseflow.problems._sensitivity import Accuracy
+from phaseflow.problems._shooting import Shooter
 from phaseflow.problems._uncertainty import assess
+from phaseflow.settings.calibrations import Shooting
 from phaseflow.settings.studies import Study
 
 Array = NDArray[np.float64]
@@ -44,12 +48,13 @@ class Calibrator:
 
     def __init__(self, study: Study, tables: Mapping[str, Path]) -> None:
         stated = study.calibration
-        self.stated, self.setup = stated, read_setup(stated, tables)
+        self.stated = stated
+        self.setup = read_setup(stated, tables) if stated.petab is None else read_problem(next(iter(tables.values())))
         self.sought = self.setup.sought
-        self.model = Model(self.setup, Accuracy(*stated.accuracy))
+        self.model = Model(self.setup, Accuracy(*stated.accuracy), with_nodes=stated.shooting is not None)
         self.misfit = make_misfit(self.setup, self.model.observed, self.model.column)
-        system = stated.definition
-        self.truth = np.array([system.parameters[name].value for name in stated.parameters]) if stated.is_simulated else np.empty(0)
+        known = stated.definition.parameters if stated.is_simulated else {}
+        self.truth = np.array([known[name].value for name in stated.parameters if name in known])
 
     def __call__(self, trial: Mapping[str, Any], random: np.random.Generator) -> Solution:
         """Calibrate by one algorithm from one start, to the records with a trial's own noise."""
@@ -57,8 +62,29 @@ class Calibrator:
         misfit = self._add_noise(noise, random)
         posterior = Posterior(self.model, misfit)
         start, redrawn = self._draw_start(posterior, int(trial["start"]), random)
+        evidence = {"redrawn": float(redrawn)}
+        if self.stated.shooting is not None:
+            return self._shoot(posterior, start, evidence, noise, random)
         answer = self._search(posterior, start, str(trial["algorithm"]), random)
-        return self._conclude(posterior, answer, {"redrawn": float(redrawn)}, noise)
+        point = self.sought.from_scale(answer.place)
+        return self._conclude(posterior, answer, self.model.differentiate(point), evidence, noise)
+
+    def _shoot(self, posterior: Posterior, start: Array, evidence: dict[str, float], noise: float, random: np.random.Generator) -> Solution:
+        """Solve a trial by multiple shooting."""
+        shooting = self.stated.shooting or Shooting()
+        shooter = Shooter(posterior, shooting.interval.value if shooting.interval else None)
+        outcome = shooter.search(start, shooting.attempts, random)
+        state, run = outcome.state, outcome.run
+        answer = Answer(outcome.status, state.place, outcome.message, shooter.values, shooter.points, len(shooter.values))
+        blank = np.full((len(self.model.observed), len(start)), np.nan)
+        if run is None:
+            predicted = Predicted(blank[:, 0], blank[:, 0], blank, blank)
+            return self._conclude(posterior, answer, predicted, evidence, noise)
+        point = self.sought.from_scale(state.place)
+        slopes = shooter.follow(run) / self.sought.find_stretch(point)
+        evidence |= {"gap": float(np.abs(run.gaps).max(initial=0.0)), "attempts": float(outcome.attempts)}
+        look = partial(shooter.look, state)
+        return self._conclude(posterior, answer, replace(run.predicted, slopes=slopes), evidence, noise, look)
 
     def _search(self, posterior: Posterior, start: Array, algorithm: str, random: np.random.Generator) -> Answer:
         if algorithm != OWN_ALGORITHM:
@@ -78,24 +104,31 @@ class Calibrator:
         lower, upper, first = posterior.lower, posterior.upper, self.sought.to_scale(self.sought.start)
         start = draw_start(random, number, first, lower, upper)
         own = np.random.default_rng([number, *(int(seed) for seed in random.integers(0, _SEEDS, 4))])
-        for redrawn in range(self.stated.redraws):
+        for redrawn in range(0 if self.stated.shooting else self.stated.redraws):
             if np.isfinite(posterior.find_value(start)):
                 return start, redrawn
             start = draw_start(own, 1, first, lower, upper)
-        return start, self.stated.redraws
+        return start, 0 if self.stated.shooting else self.stated.redraws
 
-    def _conclude(self, posterior: Posterior, answer: Answer, evidence: dict[str, float], noise: float) -> Solution:
+    def _conclude(
+        self,
+        posterior: Posterior,
+        answer: Answer,
+        predicted: Predicted,
+        evidence: dict[str, float],
+        noise: float,
+        look: Callable[[int, Array], Array] | None = None,
+    ) -> Solution:
         """Return the solution with what can be said about it."""
         point, status, message = self.sought.from_scale(answer.place), answer.status, answer.message
-        predicted = self.model.differentiate(point)
-        look = posterior.look(answer.place)
-        if not np.isfinite(look.value) and status != "failed":
+        found = posterior.judge(answer.place, predicted)
+        if not np.isfinite(found.value) and status != "failed":
             status, message = "failed", f"the integration or the likelihood fails at the answer; {message}"
         evidence |= self._find_evidence(posterior.misfit, predicted, point, noise)
-        evidence["kkt_residual"] = measure_stationarity(answer.place, look.gradient, posterior.lower, posterior.upper)
+        evidence["kkt_residual"] = measure_stationarity(answer.place, found.gradient, posterior.lower, posterior.upper)
         points = np.array([self.sought.from_scale(place) for place in answer.points]).reshape(-1, len(point))
-        curves = {} if status == "failed" else {"curves": self._trace(point, predicted, posterior.misfit)}
-        return Solution(status, look.value, point, message, answer.gradients, evidence, np.array(answer.values), points, curves)
+        curves = {} if status == "failed" else {"curves": self._trace(predicted, posterior.misfit, look or partial(self._look, point))}
+        return Solution(status, found.value, point, message, answer.gradients, evidence, np.array(answer.values), points, curves)
 
     def _find_evidence(self, misfit: Misfit, predicted: Predicted, point: Array, noise: float) -> dict[str, float]:
         evidence = {"feasibility": float(np.maximum(np.maximum(self.sought.lower - point, point - self.sought.upper), 0).max())}
@@ -122,7 +155,11 @@ class Calibrator:
             return misfit.with_observed(misfit.observed * np.exp(noise * normals))
         return make_misfit(self.setup, misfit.observed + noise * misfit.units[misfit.column] * normals, misfit.column)
 
-    def _trace(self, point: Array, predicted: Predicted, misfit: Misfit) -> dict[str, list[Any]]:
+    def _look(self, point: Array, number: int, times: Array) -> Array:
+        found: Array = self.model.look(number, point, times)[0][0]
+        return found
+
+    def _trace(self, predicted: Predicted, misfit: Misfit, look: Callable[[int, Array], Array]) -> dict[str, list[Any]]:
         """Return what was observed and predicted at each record's times, and a smooth curve between them, as columns."""
         columns: dict[str, list[Any]] = {"curve": [], "at": [], "observed": [], "value": []}
         first = 0
@@ -131,7 +168,7 @@ class Calibrator:
             seen = np.full((2, *mask.shape), np.nan)
             seen[0][mask], seen[1][mask] = misfit.observed[first:last], predicted.values[first:last]
             between = np.setdiff1d(np.linspace(record.start, record.times[-1], _SMOOTH), record.times)
-            smooth = self.model.look(number, point, between)[0][0]
+            smooth = look(number, between)
             at = np.concatenate([record.times, between])
             order = np.argsort(at, kind="stable")
             for place, column in enumerate(self.setup.columns):

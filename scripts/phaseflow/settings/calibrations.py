@@ -165,13 +165,23 @@ class Calibrate(Settings):
     shooting: Annotated[
         Shooting | None, BeforeValidator(_read_shooting, json_schema_input_type=Literal["single", "multiple"] | Shooting)
     ] = Field(None, description="single: one integration from the initial values; multiple: for chaotic records")
-    method: Literal["taylor", "LSODA", "BDF", "Radau"] = Field(
-        "taylor", description="how the system and its derivatives are integrated; LSODA, BDF and Radau are for stiff systems"
+    petab: str | None = Field(
+        None,
+        description="a PEtab problem (version 1): the path of its YAML file, relative to the config; model, data, parameters and noise "
+        "are as its files say",
+    )
+    files: list[str] = Field([], description="the files of the PEtab problem: found by itself, not to be given")
+    method: Literal["taylor", "LSODA", "BDF", "Radau"] | None = Field(
+        None,
+        description="how the system and its derivatives are integrated; LSODA, BDF and Radau are for stiff systems "
+        "(default: taylor, for PEtab LSODA)",
     )
     tolerance: Positive | None = Field(
         None, description="the error allowed in one step of the integration, relative to the state (default: 1e-12; stiff methods 1e-8)"
     )
-    absolute: Positive = Field(Quantity.parse("1e-12"), description="the error of a state allowed besides, by stiff methods")
+    absolute: Positive | None = Field(
+        None, description="the error of a state allowed besides, by stiff methods (default: a hundredth of the tolerance)"
+    )
     max_steps: Count = Field(100_000, ge=1, description="an integration that needs more steps counts as failed")
     redraws: Count = Field(100, ge=0, le=1_000_000, description="how often a start whose simulation fails is drawn again")
     profile: Annotated[Profile | None, BeforeValidator(_read_profile, json_schema_input_type=bool | Profile)] = Field(
@@ -180,15 +190,18 @@ class Calibrate(Settings):
 
     @model_validator(mode="after")
     def _check_record(self) -> Calibrate:
-        if (self.to is None) == (self.experiments is None):
-            raise fail("exactly one of to and experiments is wanted")
-        if not self.observe:
+        given = [key for key in ("to", "experiments", "petab") if getattr(self, key) is not None]
+        if len(given) != 1:
+            raise fail(f"exactly one of to, experiments and petab is wanted, not {' and '.join(given) or 'none'}")
+        if self.petab is None and not self.observe:
             raise fail("`observe` is wanted: what each column of the data observes")
         return self
 
     @property
     def records(self) -> dict[str, Experiment]:
         """The experiments by name; the only one of a calibration without has the name ``."""
+        if self.petab is not None:
+            return {}
         if self.experiments is None:
             return {"": Experiment(to=self.to or "", time=self.time, times=self.times)}
         shared = {"time": self.time, "times": self.times}
@@ -203,7 +216,7 @@ class Calibrate(Settings):
     @property
     def is_simulated(self) -> bool:
         """Whether every record is a simulated one, so that the true values are known."""
-        return all(table.startswith("simulate.") for table in self.tables)
+        return self.petab is None and all(table.startswith("simulate.") for table in self.tables)
 
     @property
     def sought(self) -> dict[str, Estimated]:
@@ -220,6 +233,8 @@ class Calibrate(Settings):
     @property
     def sizes(self) -> Literal["squares", "solved", "given"]:
         """Where the sizes of the errors come from: nowhere (least squares), the most likely ones, or expressions."""
+        if self.petab is not None:
+            return "given"
         if self.sigma is None:
             return "squares" if self.error == "normal" else "solved"
         return "solved" if all(size.tree == ESTIMATED for size in self.sigma.values()) else "given"
@@ -232,8 +247,9 @@ class Calibrate(Settings):
     @property
     def accuracy(self) -> tuple[str, float, float, int]:
         """The method of integration, its relative and absolute tolerance, and its most steps."""
-        tolerance = self.tolerance or _TOLERANCES.get(self.method, _STIFF_TOLERANCE)
-        return self.method, tolerance.value, self.absolute.value, self.max_steps
+        method = self.method or ("taylor" if self.petab is None else "LSODA")
+        tolerance = (self.tolerance or _TOLERANCES.get(method, _STIFF_TOLERANCE)).value
+        return method, tolerance, self.absolute.value if self.absolute else tolerance / 100, self.max_steps
 
     @property
     def definition(self) -> System:
