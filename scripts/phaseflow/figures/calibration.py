@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 _MOST_PANELS = 6
+_ERRORS = {"normal": "normal", "lognormal": "lognormal", "laplace": "Laplace"}
 
 
 def suits(study: Study) -> bool:
@@ -51,10 +52,12 @@ def draw(canvas: Canvas, data: pd.DataFrame, source: Source, _options: NoOptions
 def write_caption(name: str, study: Study) -> str:
     """Say what is drawn."""
     stated = study.calibration
-    errors = "least squares" if stated.error == "normal" else "the greatest lognormal likelihood"
+    errors = "least squares" if stated.sizes == "squares" else f"the greatest {_ERRORS[stated.error]} likelihood"
+    errors = "the greatest likelihood" if stated.petab is not None else errors
     noise = " The record is shown with that trial’s own noise." if any("noise" in block for block in study.sweep or []) else ""
-    seen = f"{name}: what was observed ({stated.to}, circles)"
-    return f"{seen} and the trajectory of the trial with the least value (line), by {errors}.{noise}"
+    seen = f"{name}: what was observed ({stated.petab or ', '.join(stated.tables)}, circles)"
+    pieces = " Each interval is integrated from its own states; the table has the largest gap between them." if stated.shooting else ""
+    return f"{seen} and the trajectory of the trial with the least value (line), by {errors}.{noise}{pieces}"
 
 
 def describe(data: pd.DataFrame) -> str:

@@ -199,7 +199,10 @@ def _list_sought(stated: Mapping[str, Estimated]) -> Sought:
 
 
 def _read_record(stated: Calibrate, name: str, record: Experiment, path: Path) -> Record:
-    start, times, observed = _read_columns(record, list(stated.observe), stated.error, path)
+    columns, may_lack = list(stated.observe), stated.experiments is not None
+    start, times, observed = _read_columns(record, columns, may_lack, path)
+    if stated.error == "lognormal" and (observed <= 0).any():
+        raise DataError(f"{path}: error: lognormal needs values above 0 in {', '.join(columns)}")
     system = stated.definition
     values: dict[str, Node] = {parameter: quantity.tree for parameter, quantity in system.parameters.items()}
     values |= {parameter: Symbol(parameter) for parameter in (*stated.parameters, *stated.noise)}
@@ -211,9 +214,12 @@ def _read_record(stated: Calibrate, name: str, record: Experiment, path: Path) -
     return Record(name, start, times, observed, values, initial)
 
 
-def _read_columns(record: Experiment, columns: list[str], error: str, path: Path) -> tuple[float, Array, Array]:
+def _read_columns(record: Experiment, columns: list[str], may_lack: bool, path: Path) -> tuple[float, Array, Array]:
+    """Return the first time, the times used, and what is observed; one of several records may lack columns, though not all."""
     frame = Table(path).read()
     time = record.time or TIME_COLUMN
+    if may_lack and any(name in frame for name in columns):
+        frame = frame.assign(**{name: math.nan for name in columns if name not in frame})
     for name in (time, *columns):
         if name not in frame or frame[name].dtype.kind not in "iuf":
             raise DataError(f"{path}: the column {name!r} is not there or holds something that is not a number")
@@ -226,8 +232,7 @@ def _read_columns(record: Experiment, columns: list[str], error: str, path: Path
     high = span.stop.value if span and span.stop else math.inf
     is_used = (times >= low) & (times <= high)
     observed = frame[columns].to_numpy(dtype=np.float64)[is_used]
-    if not is_used.any() or not np.isfinite(observed).any(axis=0).all():
+    is_seen = np.isfinite(observed).any(axis=0)
+    if not (is_seen.any() if may_lack else is_used.any() and is_seen.all()):
         raise DataError(f"{path}: nothing is observed in a column of {', '.join(columns)} between the times {low:g} and {high:g}")
-    if error == "lognormal" and (observed <= 0).any():
-        raise DataError(f"{path}: error: lognormal needs values above 0 in {', '.join(columns)}")
     return float(times[0]), times[is_used], observed
