@@ -203,3 +203,45 @@ def test_a_mistake_says_what_is_wanted(tmp_path, old, new, message):
     with pytest.raises(ConfigError) as error:
         load_config(tmp_path / "config.yaml")
     assert message in str(error.value)
+
+
+def test_a_profile_of_least_squares_that_is_a_parabola_has_its_ends_where_the_covariance_says(tmp_path):
+    # x = a + b t is linear in its parameters: the interval of the profile is that of Student's distribution.
+    times, seen = np.linspace(0, 1, 12), np.random.default_rng(1).standard_normal(12)
+    pd.DataFrame({"t": times, "x": 1 + 2 * times + 0.3 * seen}).to_csv(tmp_path / "d.csv", index=False)
+    text = """\
+data: {d: {file: d.csv}}
+systems: {line: {equations: {x: b}, parameters: {b: 1}, initial: {x: 0}}}
+optimize: {it: {calibrate: {to: data.d, system: line, time: t, observe: {x: x}, profile: true,
+  parameters: {b: {start: 1, lower: -9, upper: 9}}, initial: {x: {start: 0, lower: -9, upper: 9}}}}}
+"""
+    (tmp_path / "config.yaml").write_text(text)
+    plan = Plan(load_config(tmp_path / "config.yaml"))
+    make_tables(plan, tmp_path)
+    curves = pd.read_parquet(tmp_path / "results/optimize/it/curves.parquet")
+    trials = pd.read_csv(tmp_path / "results/optimize/it.csv")
+    for name in ("b", "x_0"):
+        ends = curves[(curves["curve"] == f"profile of {name}") & curves["observed"].notna()]["at"]
+        # Between two refits the square root of the rise is straight for a parabola.
+        assert ends.to_numpy() == pytest.approx(trials[[f"{name}_low", f"{name}_high"]].to_numpy()[0], rel=1e-5)
+
+
+def test_a_profile_without_an_end_says_so(tmp_path):
+    times = np.linspace(0, 3, 12)
+    pd.DataFrame({"t": times, "x": np.exp(-0.5 * times) * np.exp(0.05 * np.sin(9 * times))}).to_csv(tmp_path / "d.csv", index=False)
+    text = """\
+data: {d: {file: d.csv}}
+systems: {decay: {equations: {x: -p*q*x}, parameters: {p: 1, q: 1}, initial: {x: 1}}}
+optimize: {it: {calibrate: {to: data.d, system: decay, time: t, observe: {x: x}, sigma: 0.05, profile: {parameters: [p], points: 12},
+  parameters: {p: {start: 1, lower: 0.1, upper: 10, scale: log}, q: {start: 0.3, lower: 1e-3, upper: 100, scale: log}}}}}
+"""
+    (tmp_path / "config.yaml").write_text(text)
+    plan = Plan(load_config(tmp_path / "config.yaml"))
+    make_tables(plan, tmp_path)
+    curves = pd.read_parquet(tmp_path / "results/optimize/it/curves.parquet")
+    profile = curves[curves["curve"] == "profile of p"]
+    # p*q alone is seen: every p within the bounds fits as well.
+    assert profile["observed"].isna().all()
+    assert profile["at"].min() == pytest.approx(0.1)
+    assert profile["at"].max() == pytest.approx(10)
+    assert np.ptp(profile["value"]) < 1e-6

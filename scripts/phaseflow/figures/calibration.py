@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 _MOST_PANELS = 6
+# How the curves that are profile likelihoods are called.
+PROFILE = "profile of "
 _ERRORS = {"normal": "normal", "lognormal": "lognormal", "laplace": "Laplace"}
 
 
@@ -23,6 +25,7 @@ def suits(study: Study) -> bool:
 def prepare(source: Source, _options: NoOptions) -> pd.DataFrame:
     """Return trial, curve, at, observed and value of the first six observed columns."""
     curves = source.read("curves")
+    curves = curves[~curves["curve"].str.startswith(PROFILE)]
     return curves[curves["curve"].isin(list(dict.fromkeys(curves["curve"]))[:_MOST_PANELS])]
 
 

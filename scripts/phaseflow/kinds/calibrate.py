@@ -83,6 +83,7 @@ def _check_petab(study: Study, file: str, path: KeyPath, context: Context) -> li
     except PetabError as error:
         return mistakes + [Mistake((*here, "petab"), problem) for problem in error.problems]
     bounds = {name: (low, high) for name, low, high in zip(setup.sought.names, setup.sought.lower, setup.sought.upper, strict=True)}
+    mistakes += check_known((*here, "profile", "parameters"), _list_profiled(stated), set(bounds), "value sought")
     return mistakes + check_bounds(study, path, bounds) + _check_algorithms(study, (*path, "sweep", "algorithm"))
 
 
@@ -204,6 +205,9 @@ def _check_sizes(path: KeyPath, stated: Calibrate, system: System) -> list[Mista
         mistakes += [Mistake((*path, "sigma"), f"the column {column!r} has no size, though others have") for column in missing]
         for name, size in sizes.items():
             mistakes += _check_names((*path, "sigma", name), size, known, "a state, a parameter, a column, t or in `noise`")
+    if stated.shooting is not None and stated.profile is not None:
+        mistakes.append(Mistake((*path, "profile"), "profiles are not built for multiple shooting: see the intervals in the table"))
+    mistakes += check_known((*path, "profile", "parameters"), _list_profiled(stated), set(stated.sought), "value sought")
     if stated.shooting is not None and stated.noise:
         text = "multiple shooting keeps the sizes of errors while it steps: give numbers, or the word estimated in `sigma`"
         mistakes.append(Mistake((*path, "noise"), text))
@@ -212,6 +216,10 @@ def _check_sizes(path: KeyPath, stated: Calibrate, system: System) -> list[Mista
         text = f"priors ({', '.join(believed)}) need a likelihood: give `sigma`, a number, an expression or the word estimated"
         mistakes.append(Mistake(path, text))
     return mistakes
+
+
+def _list_profiled(stated: Calibrate) -> dict[str, None]:
+    return dict.fromkeys((stated.profile.parameters if stated.profile else None) or [])
 
 
 def _check_algorithms(study: Study, path: KeyPath) -> list[Mistake]:

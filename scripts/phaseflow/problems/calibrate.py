@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from phaseflow.problems._experiments import read_setup
 from phaseflow.problems._misfits import Misfit, make_misfit
 from phaseflow.problems._model import Model, Predicted
 from phaseflow.problems._posterior import Posterior
+from phaseflow.problems._profiles import trace
 from phaseflow.problems._search import Run, draw_start, measure_stationarity
 from phaseflow.problems._sensitivity import Accuracy
 from phaseflow.problems._shooting import Shooter
@@ -127,8 +128,35 @@ class Calibrator:
         evidence |= self._find_evidence(posterior.misfit, predicted, point, noise)
         evidence["kkt_residual"] = measure_stationarity(answer.place, found.gradient, posterior.lower, posterior.upper)
         points = np.array([self.sought.from_scale(place) for place in answer.points]).reshape(-1, len(point))
-        curves = {} if status == "failed" else {"curves": self._trace(predicted, posterior.misfit, look or partial(self._look, point))}
-        return Solution(status, found.value, point, message, answer.gradients, evidence, np.array(answer.values), points, curves)
+        shown = _Shown(lambda: {} if status == "failed" else self._show(posterior, answer.place, predicted, evidence, look))
+        return Solution(status, found.value, point, message, answer.gradients, evidence, np.array(answer.values), points, shown)
+
+    def _show(
+        self,
+        posterior: Posterior,
+        place: Array,
+        predicted: Predicted,
+        evidence: Mapping[str, float],
+        look: Callable[[int, Array], Array] | None,
+    ) -> dict[str, list[Any]]:
+        """Return the curves of a trial: records with predictions, and the profiles that are asked for."""
+        columns = self._trace(predicted, posterior.misfit, look or partial(self._look, self.sought.from_scale(place)))
+        asked = self.stated.profile
+        if asked is None:
+            return columns
+        value = posterior.find_value(place)
+        for name in asked.parameters or self.sought.names:
+            number = self.sought.names.index(name)
+            ends = np.array([evidence.get(f"{name}_{end}", np.nan) for end in ("low", "high")])
+            with np.errstate(all="ignore"):
+                half = float(np.diff(np.log(ends) if self.sought.is_log[number] else ends)[0]) / 2
+            line = trace(posterior, place, value, number, asked.points, asked.confidence.value, half)
+            rows = sorted([*zip(line.at, line.values, strict=True), *((end, line.level) for end in line.ends if line.at[0] <= end <= line.at[-1])])
+            columns["curve"] += [f"profile of {name}"] * len(rows)
+            columns["at"] += [float(at) for at, _ in rows]
+            columns["value"] += [float(reached) for _, reached in rows]
+            columns["observed"] += [line.level if at in line.ends else np.nan for at, _ in rows]
+        return columns
 
     def _find_evidence(self, misfit: Misfit, predicted: Predicted, point: Array, noise: float) -> dict[str, float]:
         evidence = {"feasibility": float(np.maximum(np.maximum(self.sought.lower - point, point - self.sought.upper), 0).max())}
@@ -178,6 +206,24 @@ class Calibrator:
                 columns["value"] += np.concatenate([seen[1][:, place], smooth[:, place]])[order].tolist()
             first = last
         return columns
+
+
+class _Shown(Mapping[str, Mapping[str, Sequence[Any]]]):
+    """The curves of a trial, computed when they are asked for: of the best trial alone."""
+
+    def __init__(self, show: Callable[[], Mapping[str, Sequence[Any]]]) -> None:
+        self._show = show
+
+    def __getitem__(self, name: str) -> Mapping[str, Sequence[Any]]:
+        if name != "curves":
+            raise KeyError(name)
+        return self._show()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(("curves",))
+
+    def __len__(self) -> int:
+        return 1
 
 
 def _find_chi2(misfit: Misfit, predicted: Predicted, logs: Array, known: Array, noise: float) -> float:
