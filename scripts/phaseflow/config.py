@@ -23,6 +23,7 @@ from phaseflow.settings.fits import Fit
 from phaseflow.settings.report import Data, Report
 from phaseflow.settings.scenarios import Scenario
 from phaseflow.settings.studies import EVIDENCE, Study
+from phaseflow.settings.suitability import check_scenario
 from phaseflow.settings.systems import System
 
 MAX_BYTES = 20_000_000
@@ -98,7 +99,7 @@ class _Checker:
         known = set(broken) | set(systems)
         scenarios = {}
         for name, scenario in self._validate("simulate", Scenario):
-            found = scenario.check(("simulate", name), systems, known)
+            found = check_scenario(scenario, ("simulate", name), systems, known)
             self.mistakes += found
             if found:
                 self.broken["simulate"].add(name)
@@ -264,6 +265,7 @@ def list_trial_columns(study: Study) -> list[str]:
 
 def _choose_figures(config: Config) -> Iterator[FigureRequest]:
     plugins: list[tuple[str, Figure]] = [(name, load_plugin("figures", name)) for name in list_plugins("figures")]
+    plugins.sort(key=lambda plugin: not plugin[1].is_lead)
     for section, entries in list_entries(config).items():
         for source, settings in entries.items():
             for name, figure in plugins:

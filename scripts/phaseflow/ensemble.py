@@ -88,27 +88,33 @@ class _Runner:
         self.engine: Engine = load_plugin("engines", choose_engine(scenario.solver))
         self.asked = scenario.measure.asked if scenario.measure else {}
         self.measures: dict[str, Measure] = {name: load_plugin("measures", name) for name in self.asked}
+        self.ends: dict[int, Array] = {}
         self.events: tuple[Event, ...] = tuple(
             event for name, measure in self.measures.items() for event in measure.locate(self.asked[name], self.system)
         )
 
     def split(self, places: Int64) -> Iterator[Int64]:
-        """Yield parts of a chunk that are small enough to hold in memory."""
+        """Yield parts of a chunk that are small enough to hold in memory; what a member continues from is in an earlier one."""
         size = max(1, _SLICE_ROWS // len(self.times))
-        for first in range(0, len(places), size):
-            yield places[first : first + size]
+        for generation in self._list_generations(places):
+            for first in range(0, len(generation), size):
+                yield generation[first : first + size]
+
+    def _list_generations(self, places: Int64) -> list[Int64]:
+        """Return the members of a chunk by how many come before them in their chains; the chunk has them chain by chain."""
+        numbers = np.arange(len(places))
+        depth = numbers - np.maximum.accumulate(np.where(self.members.previous[places] < 0, numbers, 0))
+        return [places[depth == d] for d in range(depth.max() + 1)] if self.scenario.continuation else [places]
 
     def run(self, places: Int64) -> tuple[Task, Trajectories, Horizon, _Results]:
         """Integrate and measure members; members that differ in a number of the solver are integrated apart."""
         scenario = self.scenario
-        initial, parameters = self._perturb(places), self._find_parameters(places)
+        initial, parameters = self._find_initial(places), self._find_parameters(places)
         streams, transient = self.members.streams[places], scenario.time.transient.value
         options = (transient, scenario.solver, self.seed, streams, self.events, self._find_signs(places))
         task = Task(self.system, initial, parameters, self.times, *options)
         outcome = start_trajectories(task)
-        unknown = np.full(len(places), np.nan)
-        step_error = unknown.copy() if scenario.certify.method == "refine" else None
-        horizon = Horizon(unknown, np.zeros(len(places), dtype=bool), step_error)
+        horizon = Horizon(np.full(len(places), np.nan), np.zeros(len(places), dtype=bool))
         results = _Results(len(places))
         for solver, chosen in self._split_by_solver(places):
             part = replace(task.select(chosen), solver=solver)
@@ -117,6 +123,8 @@ class _Runner:
             self._certify(part, found, horizon, chosen)
             for name, measure in self.measures.items():
                 results.fill(chosen, measure.measure(self.asked[name], part, found))
+        if scenario.continuation:
+            self.ends |= {int(places[row]): outcome.samples[row, -1].copy() for row in np.flatnonzero(outcome.status == "ok")}
         return task, outcome, horizon, results
 
     def _split_by_solver(self, places: Int64) -> Iterator[tuple[Solver, NDArray[np.intp]]]:
@@ -138,10 +146,8 @@ class _Runner:
         stated = self.scenario.certify
         if stated.method is None or stated.method == "none":
             return
-        found = find_horizon(load_plugin("certificates", stated.method), task, self.engine, stated.tolerance.value, outcome)
-        horizon.until[chosen], horizon.is_censored[chosen] = found.until, found.is_censored
-        if horizon.step_error is not None and found.step_error is not None:
-            horizon.step_error[chosen] = found.step_error
+        certificate = load_plugin("certificates", stated.method)
+        horizon.fill(chosen, find_horizon(certificate, task, self.engine, stated.tolerance.value, outcome))
 
     def _find_column(self, name: str, value: float, places: Int64) -> Array:
         column = self.members.columns.get(name)
@@ -162,12 +168,26 @@ class _Runner:
         normals = np.stack([open_stream(self.seed, int(s)).standard_normal(len(states)) for s in self.members.streams[places]])
         return nominal + deviations * normals
 
+    def _find_initial(self, places: Int64) -> Array:
+        """Return initial states: where a member continues from another that reached its end, that end."""
+        initial = self._perturb(places)
+        if self.scenario.continuation:
+            for row, before in enumerate(self.members.previous[places].tolist()):
+                initial[row] = self.ends.get(before, initial[row])
+        return initial
+
+    def _find_previous(self, places: Int64) -> pa.Array:
+        """Return the id of the member that each continues from; null for one that starts from the initial state."""
+        before = self.members.previous[places]
+        return pa.array(self.members.ids[before], mask=np.array([place not in self.ends for place in before.tolist()]))
+
     def tabulate_members(self, places: Int64, task: Task, outcome: Trajectories, horizon: Horizon, results: _Results) -> pa.Table:
         """Return a row a member: id, swept values, initial state, outcome, evidence and measures."""
         n = len(places)
         columns: dict[str, NDArray[np.generic] | pa.Array] = {"member": self.members.ids[places]}
         columns |= {name: column[places] for name, column in self.members.columns.items()}
         columns |= {f"{state}_0": task.initial[:, place] for place, state in enumerate(self.states)}
+        columns |= {"continued_from": self._find_previous(places)} if self.scenario.continuation else {}
         columns |= {
             "status": outcome.status,
             "status_time": outcome.status_time,
@@ -177,10 +197,9 @@ class _Runner:
             "reliable_method": np.full(n, self.scenario.certify.method),
             "reliable_censored": pa.array(horizon.is_censored, mask=np.isnan(horizon.until)),
         }
-        evidence = {} if horizon.step_error is None else {"step_error": horizon.step_error}
         columns |= {
             name: pa.array(values, pa.string() if values.dtype == object else pa.float64(), from_pandas=True)
-            for name, values in (outcome.details | results.columns | evidence).items()
+            for name, values in (outcome.details | results.columns | horizon.details).items()
         }
         return pa.table({name: pa.array(column) if isinstance(column, np.ndarray) else column for name, column in columns.items()})
 

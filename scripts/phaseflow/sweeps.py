@@ -6,6 +6,7 @@ ids of its neighbours in value order. So nothing here depends on where a value s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -38,12 +39,15 @@ class Identity:
     aside : names of swept values that say how to compute, not what (a tolerance, an algorithm): members
         that differ in these alone have different ids and the same random stream, so that they can be compared.
     paired : names of counted values of which 2k and 2k + 1 share the random stream of k.
+    chained : the name of the swept value along which each member continues from the one before, in the order listed. Such a
+        member depends on all before it, so the whole list is part of what it is.
     """
 
     definition: str
     values: Mapping[str, float | int | str]
     aside: frozenset[str] = frozenset()
     paired: frozenset[str] = frozenset()
+    chained: str | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,7 @@ class Members:
     streams : shape (n_members,), what each member's random stream is keyed by.
     order : places of the members sorted by value; chunks are runs of it.
     starts : where in `order` each chunk begins.
+    previous : shape (n_members,), the place of the member that each continues from, or -1.
     """
 
     columns: dict[str, NDArray[Any]]
@@ -64,6 +69,7 @@ class Members:
     streams: UInt64
     order: Int64
     starts: Int64
+    previous: Int64
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -83,7 +89,7 @@ def plan_members(identity: Identity, blocks: Sequence[Sequence[Axis]], chunk: in
     Parameters
     ----------
     blocks : axes whose values multiply, the first named slowest; members of an earlier block are not repeated.
-    chunk : about how many members a chunk may have; a chunk never spans two blocks.
+    chunk : about how many members a chunk may have; a chunk never spans two blocks and never cuts a chain.
 
     Raises
     ------
@@ -93,15 +99,18 @@ def plan_members(identity: Identity, blocks: Sequence[Sequence[Axis]], chunk: in
     values: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
     ids = np.empty(0, dtype=np.int64)
     streams, orders, starts, offset = [], [], [], 0
+    previous = []
     for axes in blocks:
         block_streams, block_ids = _hash_grid(identity, axes)
         columns = _spread_values(identity, axes, names)
         is_new = _find_new(ids, block_ids, {name: values[name] for name in names}, columns)
-        order = _sort_grid(axes)
+        order = _sort_grid(axes, identity.chained)
         order = order[is_new[order]]
         place = np.cumsum(is_new) - 1 + offset
         orders.append(place[order])
-        starts.append(_cut_chunks(block_ids[order], chunk) + offset)
+        length = next((len(axis.values) for axis in axes if axis.name == identity.chained), 1)
+        starts.append(_cut_chunks(block_ids[order[::length]], max(1, chunk // length)) * length + offset)
+        previous.append(_link_chains(place[order], length, offset))
         for name in names:
             values[name].append(columns[name][is_new])
         streams.append(block_streams[is_new])
@@ -113,6 +122,7 @@ def plan_members(identity: Identity, blocks: Sequence[Sequence[Axis]], chunk: in
         np.concatenate(streams),
         np.concatenate(orders),
         np.concatenate(starts),
+        np.concatenate(previous),
     )
 
 
@@ -138,6 +148,8 @@ def _hash_apart(identity: Identity, name: str, values: NDArray[Any]) -> tuple[UI
     if name in identity.paired:
         return hash_values(name, values // 2), hash_values(name, values % 2)
     hashes = hash_values(name, values)
+    if name == identity.chained:
+        hashes = mix(hashes + hash_text(f"continued along {name} {values.tobytes().hex()}"))
     zeros = np.zeros_like(hashes)
     return (zeros, hashes) if name in identity.aside else (hashes, zeros)
 
@@ -157,13 +169,28 @@ def _spread_values(identity: Identity, axes: Sequence[Axis], names: Sequence[str
     return columns
 
 
-def _sort_grid(axes: Sequence[Axis]) -> Int64:
-    """Return the places of a grid's members sorted by value, the first axis slowest."""
+def _sort_grid(axes: Sequence[Axis], chained: str | None) -> Int64:
+    """Return the places of a grid's members sorted by value, the first axis slowest; a chain stays together in its own order."""
+    sizes = [len(axis.values) for axis in axes]
+    strides = [math.prod(sizes[place + 1 :]) for place in range(len(sizes))]
     places: Int64 = np.zeros(1, dtype=np.int64)
-    for axis in axes:
-        ranks = np.argsort(axis.values, kind="stable")
-        places = np.add.outer(places * len(ranks), ranks).ravel()
+    for axis, stride in sorted(zip(axes, strides, strict=True), key=lambda pair: pair[0].name == chained):
+        ranks = np.arange(len(axis.values)) if axis.name == chained else np.argsort(axis.values, kind="stable")
+        places = np.add.outer(places, ranks * stride).ravel()
     return places
+
+
+def _link_chains(order: Int64, length: int, offset: int) -> Int64:
+    """Return for each new member of a block the place of the one before it in its chain, or -1.
+
+    Parameters
+    ----------
+    order : the places of the members, chain by chain; the least of them is the offset.
+    """
+    previous = np.full(len(order), -1, dtype=np.int64)
+    is_later = np.arange(len(order)) % length > 0
+    previous[order[is_later] - offset] = order[np.flatnonzero(is_later) - 1]
+    return previous
 
 
 def _find_new(

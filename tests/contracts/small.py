@@ -1,11 +1,16 @@
 """A small study of every kind, and its tables made without Snakemake."""
 
+import contextlib
 from pathlib import Path
 
 from phaseflow.assembly import gather_members
+from phaseflow.config import load_config
+from phaseflow.drawing import draw_figures
 from phaseflow.ensemble import simulate_chunk
-from phaseflow.paths import list_tables
+from phaseflow.page import write_page
+from phaseflow.paths import FIGURE_PIECES, FIGURES, PAGE, find_receipt, list_tables
 from phaseflow.plan import Plan
+from phaseflow.receipts import write_receipt
 from phaseflow.regression import fit_model
 from phaseflow.trials import collect_trials, solve_chunk
 
@@ -15,6 +20,7 @@ data: {longley: {dataset: statsmodels.longley}, sp500: {dataset: arch.sp500}}
 simulate:
   pair: {system: lorenz63, time: {stop: 2, samples: 11}, ensemble: {members: 3, perturb: {x: 0.1}}}
   plane: {system: van_der_pol, time: {stop: 2, samples: 11}}
+  field: {system: fitzhugh_nagumo, time: {stop: 20, samples: 201}, measure: {fixed_points: true}}
   many: {system: lorenz63, time: {stop: 20}, sweep: {rho: {start: 1, stop: 30, count: 20}}, measure: {extrema: z, lyapunov: all}, chunk: 4}
   plane2: {system: lorenz63, time: {stop: 2}, sweep: {rho: [1, 20], sigma: [5, 10]}, measure: {lyapunov: largest}}
   stiff: {system: robertson, time: {stop: 40, samples: 11}, solver: {method: LSODA}}
@@ -40,8 +46,8 @@ optimize:
     chunk: 2
   parabola: {minimize: x**2 + 10*x + 5, variables: {x: {start: 0, lower: -10, upper: 10}}, roots: true}
   recovered:
-    calibrate: {to: simulate.plane, observe: {x: x, y: y}, parameters: {mu: {start: 0.5, lower: 0.1, upper: 5}}}
-    sweep: {algorithm: [scipy_ls_trf, scipy_lbfgsb], noise: [0.01, 0.1], replicates: 2}
+    calibrate: {to: simulate.plane, observe: {x: x, y: y}, parameters: {mu: {start: 0.5, lower: 0.1, upper: 5}}, profile: {points: 4}}
+    sweep: {algorithm: [scipy_ls_trf, gauss_newton], noise: [0.01, 0.1], starts: 2}
     chunk: 3
   ship:
     program: {transport: {supply: {a: 35, b: 60}, demand: {c: 32, d: 30}, cost: {a: {c: 2, d: 1}, b: {c: 3, d: 2.5}}}}
@@ -78,3 +84,23 @@ def make_tables(plan: Plan, folder: Path) -> None:
         source = next(iter(plan.reads("fit", name).values()))
         outputs = [folder / path for path in list_tables("fit", name).values()]
         fit_model(plan.block("fit", name), source if source.is_absolute() else folder / source, *outputs)
+
+
+def make_page(config: str, folder: Path) -> Path:
+    """Make all results of a config in a folder, by the library's own functions; return the page."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with contextlib.chdir(folder):
+        Path("config.yaml").write_text(config)
+        plan = Plan(load_config(Path("config.yaml")))
+        make_tables(plan, Path())
+        for section, name in plan.finals():
+            if section != "report":
+                write_receipt(
+                    find_receipt(section, name), plan.origin(section, name), [p for p in plan.outputs(section, name) if p.exists()]
+                )
+        for piece, origin in plan.figure_pieces().items():
+            draw_figures(origin.block, plan.figure_tables(piece), FIGURE_PIECES / piece)
+        origin, inputs = plan.origin("report", "index"), plan.page_inputs()
+        write_page(origin.block, inputs["pieces"], inputs["receipts"], PAGE, FIGURES)
+        write_receipt(find_receipt("report", "index"), origin, [PAGE, FIGURES])
+    return folder / PAGE

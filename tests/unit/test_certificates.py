@@ -1,5 +1,7 @@
 """Horizons against what is known of the true solution."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -97,3 +99,23 @@ def test_a_member_that_failed_has_no_claim_and_harms_no_other():
         horizon = find(method, task)
         assert np.isnan(horizon.until[0])
         assert horizon.until[1] == 2
+
+
+def test_averages_are_within_their_errors_as_often_as_errors_promise():
+    task = make_task("lorenz63", [0, 100], members=100, transient=20.0)
+    random = np.random.default_rng(5)
+    horizon = find("estimate", replace(task, initial=task.initial + random.normal(size=task.initial.shape)))
+    # By the symmetry of the equations the mean of x is zero. Of 100 members 95 are expected within two errors; the
+    # binomial distribution has fewer than 88 once in a thousand times.
+    far = np.abs(horizon.details["x_mean"]) / horizon.details["x_mean_se"]
+    assert (far < 2).sum() >= 88
+    assert (far < 5).all()
+    # The errors are no excuse either: no more than twice the scatter between members.
+    assert horizon.details["x_mean_se"].mean() < 2 * horizon.details["x_mean"].std()
+
+
+def test_averages_of_a_regular_motion_are_those_of_its_periods():
+    circle = {"equations": {"x": "y", "y": "1 - x"}, "initial": {"x": 3, "y": 0}}
+    horizon = find("estimate", make_task(circle, [0, 200]))
+    # The integral of 2 cos over a block of ten is at most 4, so its mean is off by at most 0.4, and that of 20 blocks by 0.4/sqrt(20).
+    assert abs(horizon.details["x_mean"][0] - 1) < horizon.details["x_mean_se"][0] < 0.09

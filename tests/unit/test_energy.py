@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from phaseflow.measures.energy import MEASURE
-from phaseflow.settings.methods import Measure
+from phaseflow.settings.measures import Measure
 from tests.unit.tasks import integrate, make_task
 
 FORCE = "-{}/(x**2 + y**2)**(3/2)"

@@ -11,7 +11,7 @@ from phaseflow.measures.fixed_points import MEASURE as FIXED_POINTS
 from phaseflow.measures.periodic_orbit import MEASURE as PERIODIC_ORBIT
 from phaseflow.paths import list_tables
 from phaseflow.plan import Plan
-from phaseflow.settings.methods import PeriodicOrbit
+from phaseflow.settings.measures import PeriodicOrbit
 from tests.unit.tasks import integrate, make_task
 
 

@@ -8,7 +8,7 @@ import pytest
 from phaseflow.measures.return_times import MEASURE as RETURN_TIMES
 from phaseflow.measures.return_times import find_error
 from phaseflow.measures.section import MEASURE as SECTION
-from phaseflow.settings.methods import Section
+from phaseflow.settings.measures import Section
 from tests.unit.tasks import integrate, make_task
 
 OSCILLATOR = {"equations": {"q": "p", "p": "-w**2*q"}, "parameters": {"w": 2}, "initial": {"q": 1, "p": 0}}

@@ -2,32 +2,11 @@
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 import pytest
 
-from phaseflow.catalogues import Catalogue
-from phaseflow.ensemble import simulate_chunk
-from phaseflow.settings.block import Block
-from phaseflow.settings.scenarios import Scenario
+from tests.unit.tasks import resolve, simulate
 
 GBM = "geometric_brownian_motion"
-
-
-def resolve(settings):
-    return Scenario.model_validate(settings).resolve(Catalogue())
-
-
-def simulate(folder, settings, seed=11):
-    """Return members and trajectories of a scenario, computed chunk by chunk, in the plan's order."""
-    scenario = resolve(settings)
-    block, plan = Block.of("simulate", "it", scenario, seed), scenario.lay_out()
-    parts = []
-    for number in range(len(plan.chunks())):
-        files = [folder / f"{number}.{kind}" for kind in ("trajectories", "members", "events", "orbits")]
-        simulate_chunk(block, number, *files)
-        parts.append([pq.read_table(file).to_pandas() for file in files[:2]])
-    trajectories, members = (pd.concat(tables, ignore_index=True) for tables in zip(*parts, strict=True))
-    return members.set_index("member").loc[plan.ids].reset_index(), trajectories
 
 
 def pivot(members, trajectories, state):

@@ -56,6 +56,17 @@ def check_pendulum(results):
     assert scan["lyapunov_1"].loc[1.14:1.16].max() > 0.05
 
 
+def check_chaotic_record(results):
+    multiple, single = (pd.read_csv(results / f"optimize/{name}.csv") for name in ("multiple", "single"))
+    assert (multiple["status"] == "converged").all()
+    assert (multiple["error"] < 0.005).all()
+    assert (multiple["gap"] < 1e-5).all()
+    assert multiple["chi2_per_dof"].between(0.8, 1.2).all()
+    for name, truth in (("sigma", 10), ("rho", 28), ("beta", 8 / 3)):
+        assert ((multiple[f"{name}_low"] < truth) & (truth < multiple[f"{name}_high"])).all()
+    assert (single["error"] > 0.005).sum() > 10
+
+
 def check_large_sweep(results):
     members = pd.read_parquet(results / "simulate/plane/members.parquet")
     classic = members[(members["rho"] == 30) & (members["sigma"] == 10)]
@@ -78,4 +89,21 @@ def check_supply_chain(results):
     assert ((growth["status"] == "converged") == (growth["demand.Garden"] <= 310)).all()
 
 
-CHECKS = {"supply_chain": check_supply_chain, "trees": check_trees, "pendulum": check_pendulum, "large_sweep": check_large_sweep}
+def check_hysteresis(results):
+    members = pd.read_parquet(results / "simulate/lorenz_both_ways/members.parquet")
+    is_up = np.arange(len(members)) < len(members) // 2
+    # Sparrow (1982), ch. 2: the fixed points attract below 470/19 = 24.74, the chaotic attractor above 24.06.
+    both = members["rho"].between(24.1, 24.65)
+    assert (members["lyapunov_1"][both & is_up] < 0.01).all()
+    assert (members["lyapunov_1"][both & ~is_up] > 0.5).all()
+    assert (members["lyapunov_1"][members["rho"] > 25.5] > 0.5).all()
+
+
+CHECKS = {
+    "chaotic_record": check_chaotic_record,
+    "supply_chain": check_supply_chain,
+    "trees": check_trees,
+    "pendulum": check_pendulum,
+    "large_sweep": check_large_sweep,
+    "hysteresis": check_hysteresis,
+}

@@ -7,12 +7,14 @@ are the doubles that the table holds.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from phaseflow.dynamics.averages import find_errors
 from phaseflow.engines import Array, Engine, Task, Trajectories
+from phaseflow.settings.methods import list_averages
 
 # Where trajectories are compared, whatever is sampled.
 _GRID = 1001
@@ -28,12 +30,18 @@ class Horizon:
     ----------
     until : shape (n_members,): the last time compared before any state first differs by more than allowed; NaN without a claim.
     is_censored : shape (n_members,): good to the end, so the horizon may lie beyond.
-    step_error : shape (n_members,): the largest difference to a run with half the step, relative to each state's range.
+    details : what else was found of each member, a column each of shape (n_members,).
     """
 
     until: Array
     is_censored: NDArray[np.bool_]
-    step_error: Array | None = None
+    details: dict[str, Array] = field(default_factory=dict)
+
+    def fill(self, chosen: NDArray[np.intp], part: Horizon) -> None:
+        """Take over what was found of some of the members."""
+        self.until[chosen], self.is_censored[chosen] = part.until, part.is_censored
+        for name, values in part.details.items():
+            self.details.setdefault(name, np.full(len(self.until), np.nan))[chosen] = values
 
 
 @dataclass(frozen=True)
@@ -56,12 +64,26 @@ def find_horizon(certificate: Certificate, task: Task, engine: Engine, allowed: 
     ----------
     outcome : that of the task as it stands, where it is known.
     """
-    # A run in automatic precision was compared with another at its own times.
-    if certificate.on_samples or task.solver.precision == "auto":
+    if task.solver.precision == "auto":
+        # Two runs already agree on every digit that was kept.
+        is_ok = (outcome or engine.integrate(task)).status == "ok"
+        return Horizon(np.where(is_ok, task.times[-1], np.nan), is_ok)
+    if certificate.on_samples:
         return certificate.find(task, outcome or engine.integrate(task), engine, allowed)
     grid = np.linspace(task.times[0], task.times[-1], _GRID)
     task = replace(task, times=grid, events=())
-    return certificate.find(task, engine.integrate(task), engine, allowed)
+    main = engine.integrate(task)
+    horizon = certificate.find(task, main, engine, allowed)
+    return replace(horizon, details=horizon.details | _average(task, main))
+
+
+def _average(task: Task, main: Trajectories) -> dict[str, Array]:
+    """Return the mean of each state over time with its standard error: what a chaotic run still shows past its horizon."""
+    names = [name for state in task.system.equations for name in list_averages(state)]
+    rows = [
+        [number for pair in zip(samples.mean(axis=0), find_errors(samples), strict=True) for number in pair] for samples in main.samples
+    ]
+    return dict(zip(names, np.array(rows).T, strict=True))
 
 
 def find_scale(truth: Array) -> Array:

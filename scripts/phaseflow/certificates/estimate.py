@@ -27,7 +27,7 @@ def find(task: Task, main: Trajectories, engine: Engine, allowed: float) -> Hori
             task,
             initial=_move(task.initial, task.system.initial),
             parameters=_move(task.parameters, task.system.parameters),
-            solver=task.solver.with_tolerance(SECOND_TOLERANCE),
+            solver=task.solver.with_values({"tolerance": SECOND_TOLERANCE}),
         )
     )
     judged = [judge(*runs, task.times, allowed) for runs in zip(main.samples, second.samples, strict=True)]

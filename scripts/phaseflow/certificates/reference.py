@@ -20,13 +20,8 @@ _FAR = 10.0
 
 
 def find(task: Task, main: Trajectories, _engine: Engine, allowed: float) -> Horizon:
-    """Find horizons by runs in higher precision, member by member.
-
-    A run whose precision was raised until every digit kept agreed needs no other reference.
-    """
+    """Find horizons by runs in higher precision, member by member."""
     is_ok = main.status == "ok"
-    if task.solver.precision == "auto":
-        return Horizon(np.where(is_ok, task.times[-1], np.nan), is_ok)
     until, is_censored = np.full(len(task.initial), np.nan), np.zeros(len(task.initial), dtype=bool)
     bits = count_bits(task.solver.precision) + QUADRUPLE_BITS - DOUBLE_BITS
     solver = PreciseSolver(task, task.times, bits, MOST_BITS, -math.log2(allowed * _AGREEMENT))

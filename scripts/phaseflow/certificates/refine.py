@@ -21,7 +21,7 @@ def find(task: Task, main: Trajectories, engine: Engine, _allowed: float) -> Hor
     step = min(find_step(task), float(np.diff(task.times).max()))
     finer = engine.integrate(replace(task, solver=task.solver.with_values({"step": step / 2})))
     errors = np.array([_measure(*runs) for runs in zip(main.samples, finer.samples, strict=True)])
-    return Horizon(np.full(len(errors), np.nan), np.zeros(len(errors), dtype=bool), errors)
+    return Horizon(np.full(len(errors), np.nan), np.zeros(len(errors), dtype=bool), {"step_error": errors})
 
 
 def _measure(main: Array, finer: Array) -> float:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from phaseflow.figures import Figure, Source
 from phaseflow.settings.base import Name, Settings
 from phaseflow.settings.scenarios import Scenario
+from phaseflow.views import make_readings
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
 _ROWS = 600
@@ -31,35 +34,57 @@ def find_swept(scenario: Scenario) -> list[str]:
     return list(dict.fromkeys(axis.name for axes in scenario.expand_blocks() for axis in axes if axis.name != "replicate"))
 
 
+def find_directions(scenario: Scenario, swept: str, members: pd.DataFrame) -> NDArray[np.str_]:
+    """Return for each member of the table whether the scan passed it upwards or downwards; "" where members start afresh."""
+    values, previous = members[swept].to_numpy(), scenario.lay_out().previous
+    rise = np.where(previous >= 0, np.sign(values - values[previous]), 0)
+    # The first of a chain goes where the second went.
+    following = np.flatnonzero(previous >= 0)
+    is_second = previous[previous[following]] < 0
+    rise[previous[following[is_second]]] = rise[following[is_second]]
+    directions: NDArray[np.str_] = np.array(["", "upwards", "downwards"])[rise.astype(int)]
+    return directions
+
+
 def suits(scenario: Scenario) -> bool:
     """Tell whether extrema are measured over a sweep of one quantity."""
     return bool(scenario.measure and scenario.measure.extrema) and len(find_swept(scenario)) == 1
 
 
 def prepare(source: Source, options: Options) -> pd.DataFrame:
-    """Return a row an extremum: the swept value, the state's value, and whether it is a maximum or a minimum."""
+    """Return a row an extremum: the swept value, the state's, whether it is a maximum or a minimum, and which way the scan went."""
     swept = options.x or find_swept(source.settings)[0]
     state = options.y or source.settings.measure.extrema[0]
     events = source.read("events")
     events = events[events["event"].isin([f"{state}_max", f"{state}_min"])]
-    joined = events.merge(source.read("members", columns=["member", swept]), on="member")
-    return joined[[swept, state, "event"]].sort_values([swept, "event"], kind="stable", ignore_index=True)
+    members = source.read("members", columns=["member", swept])
+    members["direction"] = find_directions(source.settings, swept, members)
+    joined = events.merge(members, on="member")
+    return joined[[swept, state, "event", "direction"]].sort_values(["direction", swept, "event"], kind="stable", ignore_index=True)
 
 
 def draw(canvas: Canvas, data: pd.DataFrame, _source: Source, _options: Options) -> None:
-    """Draw how many extrema fall on each spot, the more the darker: points are binned, not scattered."""
-    canvas.set_size_inches(6.8, 3.9)
-    axes = canvas.add_subplot()
+    """Draw how many extrema fall on each spot, the more the darker, in a panel for each direction of a scan."""
+    directions = data["direction"].unique()[::-1] if len(data) else [""]
+    canvas.set_size_inches(6.8, 3.9 if len(directions) < 2 else 6.2)
+    panels = canvas.subplots(len(directions), sharex=True, sharey=True, squeeze=False)[:, 0]
     swept, state = data.columns[0], data.columns[1]
-    axes.set(xlabel=swept, ylabel=f"local extrema of {state}")
-    if data.empty:
-        return
+    panels[-1].set(xlabel=swept)
+    for axes, direction in zip(panels, directions, strict=True):
+        axes.set(ylabel=f"local extrema of {state}", title=f"scanned {direction}" if direction else "")
+        if len(data):
+            _draw_counts(axes, data, data[data["direction"] == direction])
+
+
+def _draw_counts(axes: Axes, data: pd.DataFrame, panel: pd.DataFrame) -> None:
+    """Draw the extrema of one panel on the scale of all: points are binned, not scattered."""
+    swept, state = data.columns[0], data.columns[1]
     values = np.unique(data[swept])
     n_columns = min(len(values), _MOST_COLUMNS)
     half = (values[-1] - values[0]) / max(1, len(values) - 1) / 2 or 0.5
     span = [values[0] - half, values[-1] + half]
     for event, colours in ((f"{state}_min", "Oranges"), (f"{state}_max", "Blues")):
-        part = data[data["event"] == event]
+        part = panel[panel["event"] == event]
         low, high = data[state].min(), data[state].max()
         counts, _, _ = np.histogram2d(part[state], part[swept], bins=[_ROWS, n_columns], range=[[low, high], span])
         share = counts / np.maximum(counts.max(axis=0), 1)
@@ -71,9 +96,12 @@ def draw(canvas: Canvas, data: pd.DataFrame, _source: Source, _options: Options)
 def write_caption(name: str, scenario: Scenario) -> str:
     """Say what is drawn."""
     swept = find_swept(scenario)[0]
+    start = (
+        f", each value from where the one before ended: where the directions differ, {name} has hysteresis" if scenario.continuation else ""
+    )
     return (
         f"Local maxima (blue) and minima (orange) along each trajectory of {name} against {swept}, after a transient of "
-        f"{scenario.time.transient.text}. One line is a cycle with one such extremum, a smear chaos; where there is none, the "
+        f"{scenario.time.transient.text}{start}. One line is a cycle with one such extremum, a smear chaos; where there is none, the "
         "state has come to rest or moves one way."
     )
 
@@ -84,7 +112,20 @@ def describe(data: pd.DataFrame) -> str:
     if data.empty:
         return f"No trajectory has an extremum of {state}."
     span = f"from {data[swept].min():.4g} to {data[swept].max():.4g}"
-    return f"{len(data)} extrema of {state} at {data[swept].nunique()} values of {swept} {span}."
+    ways = " and ".join(direction for direction in data["direction"].unique()[::-1] if direction)
+    return f"{len(data)} extrema of {state} at {data[swept].nunique()} values of {swept} {span}{ways and f', scanned {ways}'}."
 
 
-FIGURE = Figure("simulate", suits, prepare, draw, write_caption, describe, Options, is_dense=True)
+def view(canvas: Canvas, data: pd.DataFrame) -> dict[str, Any] | None:
+    """Return for each swept value how many extrema there are and where they lie, to be read off."""
+    swept, state = data.columns[0], data.columns[1]
+    values = np.unique(data[swept])
+    lines: dict[str, pd.Series[float]] = {}
+    for direction in data["direction"].unique()[::-1]:
+        found = data[data["direction"] == direction].groupby(swept)[state].agg(["count", "min", "max"]).reindex(values)
+        named = {"count": "extrema", "min": f"least {state}", "max": f"greatest {state}"}
+        lines |= {f"{text} {direction}".strip(): found[name] for name, text in named.items()}
+    return make_readings(canvas.axes, swept, values, lines)
+
+
+FIGURE = Figure("simulate", suits, prepare, draw, write_caption, describe, Options, is_dense=True, view=view, is_lead=True)

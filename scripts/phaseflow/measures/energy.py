@@ -17,7 +17,7 @@ from phaseflow.engines.taylor import integrate
 from phaseflow.expressions.arrays import evaluate
 from phaseflow.expressions.tree import TIME, Apply, Node
 from phaseflow.measures import Measure
-from phaseflow.settings.methods import Measure as Asked
+from phaseflow.settings.measures import Measure as Asked
 
 _GRID = 1001
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from phaseflow.engines import Array, Event, Task, Trajectories
 from phaseflow.measures import Measure
-from phaseflow.settings.methods import Section
+from phaseflow.settings.measures import Section
 from phaseflow.settings.systems import System
 
 NAME = "section"

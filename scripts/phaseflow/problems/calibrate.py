@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from phaseflow.kinds.calibrate import OWN_ALGORITHM
 from phaseflow.petab.problem import read_problem
@@ -59,6 +60,11 @@ class Calibrator:
 
     def __call__(self, trial: Mapping[str, Any], random: np.random.Generator) -> Solution:
         """Calibrate by one algorithm from one start, to the records with a trial's own noise."""
+        # The bits of a matrix product depend on the number of threads.
+        with threadpool_limits(1):
+            return self._solve(trial, random)
+
+    def _solve(self, trial: Mapping[str, Any], random: np.random.Generator) -> Solution:
         noise = float(trial.get("noise", 0.0))
         misfit = self._add_noise(noise, random)
         posterior = Posterior(self.model, misfit)
@@ -151,7 +157,9 @@ class Calibrator:
             with np.errstate(all="ignore"):
                 half = float(np.diff(np.log(ends) if self.sought.is_log[number] else ends)[0]) / 2
             line = trace(posterior, place, value, number, asked.points, asked.confidence.value, half)
-            rows = sorted([*zip(line.at, line.values, strict=True), *((end, line.level) for end in line.ends if line.at[0] <= end <= line.at[-1])])
+            rows = sorted(
+                [*zip(line.at, line.values, strict=True), *((end, line.level) for end in line.ends if line.at[0] <= end <= line.at[-1])]
+            )
             columns["curve"] += [f"profile of {name}"] * len(rows)
             columns["at"] += [float(at) for at, _ in rows]
             columns["value"] += [float(reached) for _, reached in rows]

@@ -15,7 +15,10 @@ from phaseflow.settings.base import Formula, Name, Real, Settings, Start, State
 from phaseflow.settings.indices import MOST_STATES, Index
 from phaseflow.settings.invariants import Invariants
 
-_RESERVED_COLUMNS = frozenset({"member", "status", "engine", "steps", "replicate", "step_error", "bits"})
+_RESERVED_COLUMNS = frozenset(
+    {"member", "status", "status_time", "engine", "steps", "replicate", "step_error", "bits", "continued_from"}
+    | {"reliable_until", "reliable_method", "reliable_censored"}
+)
 T = TypeVar("T")
 
 
