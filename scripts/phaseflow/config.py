@@ -108,8 +108,9 @@ class _Checker:
         studies, fits = dict(self._validate("optimize", Study)), dict(self._validate("fit", Fit))
         columns = {f"data.{name}": table.columns for name, table in tables.items()}
         columns |= {f"simulate.{name}": list_member_columns(scenario) for name, scenario in scenarios.items()}
-        context = Context(systems, scenarios, columns, self._list_names(), {f"data.{n}": t for n, t in tables.items()}, broken)
+        context = Context(systems, scenarios, columns, self._list_names(), {f"data.{n}": t for n, t in tables.items()}, broken, self.folder)
         studies = dict(self._resolve_studies(studies, context))
+        tables |= dict(self._list_files(studies))
         columns |= {f"optimize.{name}": list_trial_columns(study) for name, study in studies.items()}
         fits = dict(self._resolve_fits(fits, context))
         report = self._validate_one("report", Report, Report())
@@ -191,6 +192,12 @@ class _Checker:
                 self.broken["optimize"].add(name)
             else:
                 yield name, load_study_kind(study).resolve(study.with_defaults(), context)
+
+    def _list_files(self, studies: Mapping[str, Study]) -> Iterator[tuple[str, Table]]:
+        """Yield the files that studies name themselves."""
+        for study in studies.values():
+            for name, path in load_study_kind(study).files(study, self.folder).items():
+                yield name.removeprefix("data."), Table(path)
 
     def _resolve_fits(self, fits: Mapping[str, Fit], context: Context) -> Iterator[tuple[str, Fit]]:
         for name, fit in fits.items():

@@ -14,7 +14,7 @@ from phaseflow.seeds import digest
 SCRIPTS_PATH = Path(__file__).resolve().parents[1]
 
 # Where the name to import differs from the name of the distribution.
-_DISTRIBUTIONS = {"yaml": "PyYAML", "sklearn": "scikit-learn", "flint": "python-flint"}
+_DISTRIBUTIONS = {"yaml": "PyYAML", "sklearn": "scikit-learn", "flint": "python-flint", "libsbml": "python-libsbml"}
 
 
 @dataclass(frozen=True)

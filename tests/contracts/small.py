@@ -46,8 +46,8 @@ optimize:
     chunk: 2
   parabola: {minimize: x**2 + 10*x + 5, variables: {x: {start: 0, lower: -10, upper: 10}}, roots: true}
   recovered:
-    calibrate: {to: simulate.plane, observe: {x: x, y: y}, parameters: {mu: {start: 0.5, lower: 0.1, upper: 5}}}
-    sweep: {algorithm: [scipy_ls_trf, scipy_lbfgsb], noise: [0.01, 0.1], replicates: 2}
+    calibrate: {to: simulate.plane, observe: {x: x, y: y}, parameters: {mu: {start: 0.5, lower: 0.1, upper: 5}}, profile: {points: 4}}
+    sweep: {algorithm: [scipy_ls_trf, gauss_newton], noise: [0.01, 0.1], starts: 2}
     chunk: 3
   contest:
     benchmark: more_wild

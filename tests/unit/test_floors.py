@@ -10,7 +10,7 @@ FLOORS = [
     {"errors", "seeds", "sources", "joblog"},
     {"expressions", "settings", "sweeps", "tables", "receipts", "data", "paths", "plugins"},
     {"dynamics", "engines", "measures", "certificates", "findings", "problems", "models", "figures", "views", "kinds", "catalogues"}
-    | {"problem_sets", "rankings"},
+    | {"problem_sets", "rankings", "petab"},
     {"session", "plan", "estimates", "config", "outline", "reference", "ensemble", "assembly", "trials", "regression", "drawing", "page"}
     | {"recomputation", "comparison", "export", "provenance"},
 ]

@@ -69,6 +69,17 @@ def check_pendulum(results):
     assert scan["lyapunov_1"].loc[1.14:1.16].max() > 0.05
 
 
+def check_chaotic_record(results):
+    multiple, single = (pd.read_csv(results / f"optimize/{name}.csv") for name in ("multiple", "single"))
+    assert (multiple["status"] == "converged").all()
+    assert (multiple["error"] < 0.005).all()
+    assert (multiple["gap"] < 1e-5).all()
+    assert multiple["chi2_per_dof"].between(0.8, 1.2).all()
+    for name, truth in (("sigma", 10), ("rho", 28), ("beta", 8 / 3)):
+        assert ((multiple[f"{name}_low"] < truth) & (truth < multiple[f"{name}_high"])).all()
+    assert (single["error"] > 0.005).sum() > 10
+
+
 def check_large_sweep(results):
     members = pd.read_parquet(results / "simulate/plane/members.parquet")
     classic = members[(members["rho"] == 30) & (members["sigma"] == 10)]
@@ -138,6 +149,7 @@ def check_benchmark(results):
 CHECKS = {
     "certified_optima": check_certified_optima,
     "benchmark": check_benchmark,
+    "chaotic_record": check_chaotic_record,
     "supply_chain": check_supply_chain,
     "trees": check_trees,
     "pendulum": check_pendulum,

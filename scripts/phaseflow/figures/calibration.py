@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 _MOST_PANELS = 6
+# How the curves that are profile likelihoods are called.
+PROFILE = "profile of "
+_ERRORS = {"normal": "normal", "lognormal": "lognormal", "laplace": "Laplace"}
 
 
 def suits(study: Study) -> bool:
@@ -22,6 +25,7 @@ def suits(study: Study) -> bool:
 def prepare(source: Source, _options: NoOptions) -> pd.DataFrame:
     """Return trial, curve, at, observed and value of the first six observed columns."""
     curves = source.read("curves")
+    curves = curves[~curves["curve"].str.startswith(PROFILE)]
     return curves[curves["curve"].isin(list(dict.fromkeys(curves["curve"]))[:_MOST_PANELS])]
 
 
@@ -51,10 +55,12 @@ def draw(canvas: Canvas, data: pd.DataFrame, source: Source, _options: NoOptions
 def write_caption(name: str, study: Study) -> str:
     """Say what is drawn."""
     stated = study.calibration
-    errors = "least squares" if stated.error == "normal" else "the greatest lognormal likelihood"
+    errors = "least squares" if stated.sizes == "squares" else f"the greatest {_ERRORS[stated.error]} likelihood"
+    errors = "the greatest likelihood" if stated.petab is not None else errors
     noise = " The record is shown with that trial’s own noise." if any("noise" in block for block in study.sweep or []) else ""
-    seen = f"{name}: what was observed ({stated.to}, circles)"
-    return f"{seen} and the trajectory of the trial with the least value (line), by {errors}.{noise}"
+    seen = f"{name}: what was observed ({stated.petab or ', '.join(stated.tables)}, circles)"
+    pieces = " Each interval is integrated from its own states; the table has the largest gap between them." if stated.shooting else ""
+    return f"{seen} and the trajectory of the trial with the least value (line), by {errors}.{noise}{pieces}"
 
 
 def describe(data: pd.DataFrame) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,8 +29,36 @@ def find_in_trials(settings: Mapping[str, Any], trials: pd.DataFrame, _statistic
     if not is_answer.all():
         claim = f"{count_of(int((~is_answer).sum()), len(trials), 'trial')} did not converge."
         findings.append(Finding("failed", claim, _count_statuses(trials)))
-    text = "Nothing proves that no other parameters fit better, and no intervals were computed."
+    best = trials[is_answer].loc[to_numbers(trials[is_answer], "value").idxmin()]
+    findings += _find_certainty(list(trials.columns), best)
+    text = "Nothing proves that no other parameters fit better."
     return [*findings, Finding("open", text, "A local search ends where it cannot improve; other starts may end elsewhere.")]
+
+
+def _find_certainty(columns: list[str], best: pd.Series) -> list[Finding]:
+    """Say how sure the data are of the best trial's parameters, how well it fits, and how well its intervals join."""
+    found = []
+    names = [name for name in columns if f"{name}_low" in columns and f"{name}_high" in columns]
+    ends = {name: (float(best[f"{name}_low"]), float(best[f"{name}_high"])) for name in names if pd.notna(best[f"{name}_low"])}
+    lost = [name for name, (_, high) in ends.items() if math.isinf(high)]
+    if lost:
+        found.append(
+            Finding(
+                "failed",
+                f"The data do not identify {join_names(lost)}.",
+                "Fisher’s information is singular there: others can make up for any value.",
+            )
+        )
+    kept = [f"{name} {format_number(low, 4)} to {format_number(high, 4)}" for name, (low, high) in ends.items() if name not in lost]
+    if kept:
+        found.append(
+            Finding("supported", f"95 % intervals: {join_names(kept)}.", "By Fisher’s information at the best fit: true to first order.")
+        )
+    if "chi2_per_dof" in columns and pd.notna(best["chi2_per_dof"]):
+        found.append(Finding("supported", f"χ² per degree of freedom is {format_number(best['chi2_per_dof'], 3)}; 1 is expected.", ""))
+    if "gap" in columns and pd.notna(best["gap"]):
+        found.append(Finding("supported", f"The largest gap between intervals is {format_number(best['gap'], 2)}.", "Multiple shooting."))
+    return found
 
 
 def _find_errors(trials: pd.DataFrame, n_trials: int) -> Finding:
@@ -49,8 +78,9 @@ def _find_best(settings: Mapping[str, Any], trials: pd.DataFrame, n_trials: int)
     best = trials.loc[values.idxmin()]
     n_same = int((values - values.min() <= AGREEMENT * max(1.0, abs(values.min()))).sum())
     stated = settings.get("calibrate", {})
-    names = [*stated.get("parameters", {}), *(f"{state}_0" for state in stated.get("initial", {}))]
-    kind = "negative log-likelihood" if stated.get("error") == "lognormal" else "misfit"
+    names = [*stated.get("parameters", {}), *(f"{state}_0" for state in stated.get("initial", {})), *stated.get("noise", {})]
+    is_squares = stated.get("error", "normal") == "normal" and not stated.get("sigma") and not stated.get("petab")
+    kind = "misfit" if is_squares else "negative log-likelihood"
     claim = f"The best fit has the {kind} {format_number(values.min())}, reached by {count_of(n_same, n_trials, 'trial')}."
     at = join_names([f"{name} = {format_number(best[name], 5)}" for name in names if name in best])
     sizes = [name for name in trials if name.startswith("sigma_")]

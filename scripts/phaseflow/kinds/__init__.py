@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from phaseflow.catalogues import read_algorithms
@@ -33,6 +34,7 @@ class Context:
     known : the names of all tables, also of those with mistakes of their own.
     tables : the tables from outside, by `data.<name>`.
     broken : the names of systems with mistakes of their own.
+    folder : that of the config, to which paths in it are relative.
     """
 
     systems: Mapping[str, System]
@@ -41,6 +43,7 @@ class Context:
     known: frozenset[str]
     tables: Mapping[str, Table] = field(default_factory=dict)
     broken: frozenset[str] = frozenset()
+    folder: Path = Path()
 
     def check_system(self, path: KeyPath, stated: System | str | None) -> list[Mistake]:
         """Check a system that is stated in place, or that there is one of a name."""
@@ -123,6 +126,7 @@ class StudyKind:
     sources : the tables that a trial reads, as `<section>.<name>`.
     plugins : the further plugins that a trial is made with: folder and name.
     is_random : the trials draw random numbers whatever is swept.
+    files : those of the sources that the config does not list under `data`, by `data.<name>`, given the config's folder.
     """
 
     axes: Callable[[Study], Mapping[str, AxisKind]]
@@ -134,6 +138,7 @@ class StudyKind:
     evidence: Callable[[Study], list[str]] = lambda _: []
     plugins: Callable[[Study], list[tuple[str, str]]] = lambda _: []
     is_random: bool = False
+    files: Callable[[Study, Path], Mapping[str, Path]] = lambda _study, _folder: {}
 
 
 @dataclass(frozen=True)
