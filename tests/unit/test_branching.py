@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from phaseflow.expressions.arrays import evaluate
@@ -13,6 +13,8 @@ from phaseflow.problems._branching import bound_least_value
 from phaseflow.problems._statement import Statement
 from phaseflow.settings.studies import Study
 from tests.unit.optima import BRANIN, CAMEL6, DEGENERATE, GOLDSTEIN, HIMMELBLAU, griewank, rastrigin
+
+FIXED = settings(deadline=None, database=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 
 
 def bound(text, bounds, budget=2_000, constraints=None):
@@ -95,7 +97,7 @@ def test_that_nothing_is_feasible_is_proven():
     assert outside.lower == math.inf
 
 
-@settings(max_examples=25, deadline=None)
+@settings(FIXED, max_examples=25)
 @given(
     st.lists(st.tuples(st.integers(-9, 9), st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=5),
     st.sampled_from(["{}", "sin({})", "abs({})", "exp(-({})**2)", "max({}, x0)"]), st.integers(20, 200),

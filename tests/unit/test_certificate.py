@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 
@@ -17,6 +17,7 @@ from phaseflow.settings.studies import Study
 from tests.unit.optima import DEGENERATE, SMOOTH
 
 NEAR = 1e-3
+FIXED = settings(deadline=None, database=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 
 
 def certify(text, point, bounds=None, constraints=None, near=NEAR, bits=240):
@@ -104,7 +105,7 @@ def find_determinant(matrix):
 SMALL = st.integers(-4, 4)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(FIXED, max_examples=80)
 @given(
     st.integers(1, 3), st.lists(SMALL, min_size=6, max_size=6), st.lists(st.integers(-1, 1), min_size=10, max_size=10),
     st.lists(st.sampled_from(["0", "1", "-2.5", "1/3", "0.1"]), min_size=3, max_size=3), st.sampled_from([0.0, 1e-12, 1e-7]),
@@ -124,7 +125,7 @@ def test_a_certificate_tells_the_hessian_of_a_polynomial_whose_stationary_point_
     assert certificate.point == pytest.approx([float(Fraction(c)) for c in centre[:n]], abs=1e-15)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(FIXED, max_examples=40)
 @given(st.lists(st.integers(-5, 5), min_size=1, max_size=5), st.integers(0, 4), st.sampled_from([0.0, 1e-9, 1e-6]))
 def test_a_certificate_tells_each_zero_of_a_slope_with_known_roots(roots, which, off):
     # f' = (x - r1)(x - r2)..., so that f is known to its last coefficient.
@@ -145,7 +146,7 @@ def test_a_certificate_tells_each_zero_of_a_slope_with_known_roots(roots, which,
     assert not others or certificate.radius * max(1, abs(root)) < min(others)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(FIXED, max_examples=40)
 @given(st.lists(SMALL, min_size=3, max_size=3), st.lists(SMALL, min_size=2, max_size=2))
 def test_the_least_point_of_a_convex_quadratic_in_a_box_is_certified_and_others_are_not(entries, linear):
     a, b, c = abs(entries[0]) + 1, entries[1], abs(entries[2]) + 1
@@ -263,7 +264,7 @@ def test_what_a_point_under_constraints_is(text, answer, constraints, kind):
     assert certificate.kind == kind, certificate.reason
 
 
-@settings(max_examples=40, deadline=None)
+@settings(FIXED, max_examples=40)
 @given(st.lists(SMALL, min_size=5, max_size=5), st.tuples(SMALL, SMALL, SMALL), st.sampled_from([0.0, 1e-8]))
 def test_along_a_line_the_curvature_of_a_quadratic_tells_what_its_stationary_point_is(entries, line, off):
     a, b, c, p, q = map(Fraction, entries)
@@ -283,7 +284,7 @@ def test_along_a_line_the_curvature_of_a_quadratic_tells_what_its_stationary_poi
         assert certificate.point == pytest.approx(point, abs=1e-13)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(FIXED, max_examples=25)
 @given(st.lists(st.integers(-3, 3), min_size=5, max_size=5))
 def test_on_a_circle_certificates_are_those_of_the_angle(entries):
     a, b, c, p, q = entries

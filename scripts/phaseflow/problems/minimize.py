@@ -87,9 +87,8 @@ class Minimizer:
         certificate, evidence = self._weigh(point, is_answer=status != "failed")
         evidence["hessians"] = run.hessians
         points = np.array(run.points).reshape(-1, len(point))
-        return Solution(
-            status, value, point, message, run.gradients, evidence, np.array(run.values), points, self.tables, certificate
-        )  # fmt: skip
+        values, tables = np.array(run.values), self.tables
+        return Solution(status, value, point, message, run.gradients, evidence, values, points, tables, certificate=certificate)
 
     def _trace(self) -> dict[str, list[Any]]:
         """Return the graph of a function of one variable and of its derivative between its bounds, as columns."""
