@@ -128,7 +128,7 @@ def _prove(shape: Shape, point: Array, bits: int) -> Proven:
 
 def _is_alone(sums: Sums, centre: Sequence[Ball], radius: Ball) -> bool:
     try:
-        return is_regular(sums.expand([arb(ball, radius) for ball in centre])[1])
+        return is_regular(sums.bend_around(centre, radius))
     except (NotSmoothError, OutsideDomainError, ZeroDivisionError):
         return False
 
@@ -169,10 +169,22 @@ class Sums:
 
     def expand(self, place: Sequence[Ball]) -> tuple[Matrix, Matrix]:
         """Return gradient and Hessian by the coordinates v, over a box of them."""
-        n = len(place)
+        return self._add_up(self._evaluate(self._place_parameters(place, self.axes), 2), len(place))
+
+    def bend_around(self, centre: Sequence[Ball], radius: Ball) -> Matrix:
+        """Return the Hessian over a wide box, from slopes at its centre and second derivatives over it (the mean value theorem).
+
+        In the parameters' own ranges, which know nothing of what they have in common, slopes by v do not cancel as they should.
+        """
+        box = [arb(ball, radius) for ball in centre]
+        steps = [a - b for a, b in zip(box, centre, strict=True)]
+        middle = self._evaluate(self._place_parameters(centre, self.axes), 1)
+        wide = self._evaluate(self._place_parameters(box, self.axes), 2)
+        return self._add_up([_narrow(*pair, steps) for pair in zip(middle, wide, strict=True)], len(box))[1]
+
+    def _add_up(self, jets: Sequence[Jet], n: int) -> tuple[Matrix, Matrix]:
         gradient, hessian = [arb(0)] * n, [[arb(0)] * n for _ in range(n)]
-        parameters = self._place_parameters(place, self.axes)
-        for jet, y, w in zip(self._evaluate(parameters, 2), self.response, self.weights, strict=True):
+        for jet, y, w in zip(jets, self.response, self.weights, strict=True):
             weighted = w * (y - jet.value)
             slopes = list(jet.slopes.items())
             for i, slope in slopes:
@@ -227,6 +239,20 @@ class Sums:
         tree = self.shape.curve.tree
         rows = ({name: Jet(ball, exact=value) for name, (ball, value) in row.items()} for row in self.rows)
         return [evaluate_jet(tree, {**parameters, **row}, order) for row in rows]
+
+
+def _narrow(middle: Jet, wide: Jet, steps: Sequence[Ball]) -> Jet:
+    """Return the jet over a box with values and slopes from those at its centre, where that is narrower."""
+    slopes = {}
+    for i, natural in wide.slopes.items():
+        along = (wide.bends.get((min(i, j), max(i, j)), arb(0)) * step for j, step in enumerate(steps))
+        slopes[i] = _choose(natural, middle.slopes.get(i, arb(0)) + sum(along, arb(0)))
+    value = middle.value + sum((slope * steps[i] for i, slope in slopes.items()), arb(0))
+    return Jet(_choose(wide.value, value), slopes, wide.bends)
+
+
+def _choose(first: Ball, second: Ball) -> Ball:
+    return first if first.rad() <= second.rad() else second
 
 
 def _to_list(column: Matrix) -> list[Ball]:
