@@ -12,8 +12,9 @@ from typing import Any
 
 from phaseflow import paths
 from phaseflow.config import Config, FigureRequest, list_entries
+from phaseflow.estimates import Estimate, estimate_chunk
 from phaseflow.figures import Figure
-from phaseflow.kinds import is_random_study, lay_out_trials, load_fit_kind, load_study_kind
+from phaseflow.kinds import is_random_study, lay_out_trials, list_study_plugins, load_fit_kind, load_study_kind
 from phaseflow.outline import describe_page
 from phaseflow.plugins import find_plugin_file, list_plugins, load_plugin
 from phaseflow.receipts import Origin
@@ -45,6 +46,7 @@ class Plan:
         self.members = cache(self._plan_members)
         self.chunks = cache(self._name_chunks)
         self.origin = cache(self._find_origin)
+        self.estimate = cache(self._estimate_chunk)
         self.figure_pieces = cache(self._find_figure_pieces)
 
     def finals(self) -> Iterator[tuple[str, str]]:
@@ -75,7 +77,7 @@ class Plan:
 
     def _chunk_code(self, section: str, name: str) -> Code:
         settings = self.entries[section][name]
-        used = settings.list_plugins() if section == "simulate" else [("kinds", settings.kind), ("problems", settings.kind)]
+        used = settings.list_plugins() if section == "simulate" else list_study_plugins(settings)
         tables = [_ALGORITHMS] if section == "optimize" else []
         return read_code(_CHUNK_SCRIPTS[section], *(find_plugin_file(*plugin) for plugin in used), *tables)
 
@@ -90,6 +92,24 @@ class Plan:
         """Return the chunk files of a scenario or study by kind, in the order of the plan."""
         files = [paths.list_piece(section, name, chunk) for chunk in self.chunks(section, name)]
         return {kind: [piece[place] for piece in files] for place, kind in enumerate(paths.PIECES[section])}
+
+    def checksums(self, section: str, name: str) -> list[Path]:
+        """Return the files that have the checksums of those of a scenario's or study's chunks."""
+        return [paths.find_checksums(section, name, chunk) for chunk in self.chunks(section, name)]
+
+    def _estimate_chunk(self, section: str, name: str) -> Estimate:
+        """Return what the largest chunk of a scenario or study needs."""
+        largest = max(len(places) for places in self.members(section, name).chunks())
+        return estimate_chunk(section, name, self.entries[section][name], largest)
+
+    def needs(self, section: str, name: str) -> Estimate:
+        """Return what a chunk is to be given.
+
+        Chunks that are submitted one by one may share an array, where all get the same: enough for each.
+        """
+        own = self.estimate(section, name)
+        alike = [found for other in self.entries[section] if (found := self.estimate(section, other)).pack is None]
+        return own if own.pack else Estimate(max(found.seconds for found in alike), max(found.memory_mb for found in alike))
 
     # -- tables
 

@@ -17,6 +17,7 @@ from phaseflow.expressions.condition import Condition
 from phaseflow.expressions.quantity import Expression, Quantity
 from phaseflow.expressions.tree import FUNCTIONS
 from phaseflow.plugins import list_plugins, load_plugin
+from phaseflow.problem_sets import load_problem_set
 from phaseflow.settings.base import Settings, is_planned
 from phaseflow.settings.invariants import Invariants
 from phaseflow.settings.report import Report
@@ -81,6 +82,8 @@ def write_markdown() -> str:
     parts.append("## Systems of the catalogue\n\nThey are listed in [catalogue.md](catalogue.md).\n")
     parts.append(_ALGORITHMS)
     parts.append(_write_table(["name", "uses", "keeps bounds", "keeps constraints", "tolerances"], list(_list_algorithms())))
+    parts.append("## Test problems of `benchmark`\n\nf* is the least value known; a trial's `gap_relative` is (f - f*)/(f(start) - f*).\n")
+    parts.append(_write_table(["set", "problems", "what they are", "source"], list(_list_problem_sets())))
     return "\n".join(parts)
 
 
@@ -194,6 +197,12 @@ def _list_algorithms() -> Iterator[list[str]]:
         uses = "exact gradient and Hessian" if algorithm.hessian else "exact gradient" if algorithm.gradient else "values alone"
         tolerances = ", ".join(f"`{option}`" for option in list_tolerances(name))
         yield [f"`{name}`", uses, "yes" if algorithm.bounds else "no", algorithm.constraints, tolerances or "none"]
+
+
+def _list_problem_sets() -> Iterator[list[str]]:
+    for name in list_plugins("problem_sets"):
+        found = load_problem_set(name)
+        yield [f"`{name}`", str(len(found.dimensions)), found.description, found.source]
 
 
 def _list_figures() -> Iterator[list[str]]:

@@ -455,3 +455,49 @@ def test_past_the_horizon_averages_stay_meaningful():
     assert not any("averages" in finding.claim for finding in good)
     swept = find_in_members(settings | {"sweep": {"r": [1, 2]}}, make_members(["ok"] * 4, **columns))[-2]
     assert "x_mean and x_mean_se" in swept.claim
+
+
+def test_doubts_of_residuals_are_left_to_errors_that_allow_for_them():
+    statistics = {"r_squared": 0.9, "breusch_pagan_p": 1e-4, "breusch_godfrey_p": 0.5, "jarque_bera_p": 0.4}
+    terms = make_terms([1.0], [2.0], [15])
+    assert "of uneven size (Breusch and Pagan), which the intervals do not allow for" in join_claims(find_in_terms(statistics, terms))
+    assert "uneven size (Breusch" not in join_claims(find_in_terms(statistics | {"covariance": "HC3"}, terms))
+    # Three tests share the 5 %.
+    assert "uneven size" not in join_claims(find_in_terms(statistics | {"breusch_pagan_p": 0.02}, terms))
+
+
+def test_shrunken_coefficients_claim_no_interval():
+    statistics = {"method": "lasso", "terms_kept": 2, "cross_validated_error": 0.5, "penalty": 0.1, "folds": 5, "r_squared": 0.9}
+    findings = find_in_terms(statistics, make_terms([math.nan], [math.nan]))
+    assert list_standings(findings) == ["supported", "supported", "open"]
+    assert "biased on purpose" in findings[-1].evidence
+
+
+def test_a_family_is_judged_by_its_deviance():
+    about = {"family": "poisson", "link": "log", "observations": 9, "degrees_of_freedom": 7, "overdispersion": 4.0}
+    findings = find_in_terms(about | {"deviance_explained": 0.25}, make_terms([1.0], [2.0]))
+    assert findings[0].claim == "The model takes up 25 % of the deviance (poisson with the link log)."
+    assert "4 a degree of freedom" in findings[0].evidence
+
+
+def find_in_curve(statistics, **columns):
+    terms = pd.DataFrame({"term": ["a"], "estimate": [2.0], "std_error": [0.1], "certified_digits": [15], "at_bound": [False], **columns})
+    return load_plugin("findings", "curve").find({}, terms, statistics)
+
+
+def test_a_proven_minimum_is_not_sold_as_the_lowest():
+    findings = find_in_curve({"converged": True, "alone_within_std_errors": 0.25, "errors_from": "hessian"})
+    assert list_standings(findings) == ["supported", "supported", "open"]
+    assert findings[1].claim == "At least 15 digits of every parameter and its error are right."
+    assert "within 0.2 standard errors. The errors are those of the Hessian" in findings[1].evidence
+    assert "lower is not proven" in findings[2].claim
+
+
+def test_a_search_that_failed_claims_nothing():
+    assert list_standings(find_in_curve({"converged": False, "message": "It ran out of steps."})) == ["failed"]
+
+
+def test_a_parameter_at_its_bound_is_said_to_be_there():
+    findings = find_in_curve({"converged": True, "at_bound": ["a"]}, at_bound=[True], certified_digits=[None])
+    assert "beyond its bound" in findings[1].claim
+    assert findings[2].standing == "open"

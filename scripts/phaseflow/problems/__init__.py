@@ -51,14 +51,15 @@ class Solution:
 
     Attributes
     ----------
-    status : converged (the algorithm says so), stopped (by a limit of its own), failed (see the message),
-        infeasible (there is no answer that keeps the constraints).
+    status : converged (the algorithm says so), stopped (by a limit of its own or by its budget), time_limit (its time was over),
+        failed (see the message), infeasible (there is no answer that keeps the constraints).
     value, point : the algorithm's answer; where it failed, the best that it saw, NaN where it saw none.
     evidence : what can be said about the answer, by column.
-    values : shape (evaluations,), the value of each evaluation in its order.
-    points : shape (evaluations, n_variables), where.
+    values : shape (n_kept,), the value of each evaluation that is kept, in their order.
+    points : shape (n_kept, n_variables), where.
     tables : what else there is to show if this is the best trial: rows of `roots` or `curves`, by table and column.
     certificate : what is proven of the answer.
+    numbers : shape (n_kept,), which evaluations are kept, counted from 1, the last among them; all of them where nothing is said.
     """
 
     status: str
@@ -71,6 +72,12 @@ class Solution:
     points: NDArray[np.float64]
     tables: Mapping[str, Mapping[str, Sequence[Any]]] = field(default_factory=dict)
     certificate: Certificate = NO_CERTIFICATE
+    numbers: NDArray[np.int64] | None = None
+
+    @property
+    def evaluations(self) -> NDArray[np.int64]:
+        """The numbers of the evaluations that are kept."""
+        return np.arange(1, len(self.values) + 1) if self.numbers is None else self.numbers
 
 
 class Solver(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,10 +22,26 @@ from phaseflow.catalogues import read_algorithms
 Array = NDArray[np.float64]
 
 # What an algorithm may raise on a hard problem; the trial then says so instead of ending the run.
-_FAILURES = (OptimagicError, nlopt.RoundoffLimited, ArithmeticError, ValueError, RuntimeError, np.linalg.LinAlgError)
+_FAILURES = (
+    OptimagicError,
+    nlopt.RoundoffLimited,
+    nlopt.ForcedStop,
+    nlopt.exception,
+    ArithmeticError,
+    ValueError,
+    RuntimeError,
+    np.linalg.LinAlgError,
+    # Careful: nlopt's direct calls the function again while an exception is on its way, which Python reports as this.
+    SystemError,
+)
 _SEEDS = 2**31 - 1
-# optimagic's names for the tolerances of algorithms.
+# The most points of a grid where no budget says so.
+_LARGEST_GRID = 1_000_000
+# After so many seconds a run says in the log how far it is.
+_SILENCE_S = 10.0
+# optimagic's names for the tolerances and the limits of algorithms.
 _TOLERANCES = frozenset(f"convergence_{what}_{how}" for what in ("ftol", "xtol", "gtol") for how in ("abs", "rel"))
+_LIMITS = frozenset({"stopping_maxfun", "stopping_maxiter"})
 # The step of a forward difference, relative to max(1, |x|): the square root of the rounding error balances rounding and curvature.
 _STEP = float(np.sqrt(np.finfo(np.float64).eps))
 
@@ -70,7 +87,7 @@ class Run:
 
     Attributes
     ----------
-    tolerance : is told to the algorithm in place of each tolerance of its own.
+    tolerance, budget : what is told to the algorithm in place of its own tolerances and limits, each where it knows such an option.
     conditions : what must hold besides the bounds.
     by_differences : the algorithm's gradients are forward differences, each value that they take counted, instead of exact.
     """
@@ -82,10 +99,12 @@ class Run:
     tolerance: float | None = None
     conditions: Constraints | None = None
     by_differences: bool = False
+    budget: int | None = None
     values: list[float] = field(default_factory=list)
     points: list[Array] = field(default_factory=list)
     gradients: int = 0
     hessians: int = 0
+    reported: float = field(default_factory=time.monotonic)
 
     def run(self, algorithm: str, random: np.random.Generator) -> Outcome:
         """Run an algorithm by its name; its random numbers come from the trial's own."""
@@ -134,11 +153,36 @@ class Run:
     def _list_options(self, algorithm: Any) -> dict[str, Any]:
         """Return the options of an algorithm that say when it stops."""
         known = algorithm.__dataclass_fields__
-        return {} if self.tolerance is None else dict.fromkeys(_TOLERANCES & set(known), self.tolerance)
+        options: dict[str, Any] = {} if self.tolerance is None else dict.fromkeys(_TOLERANCES & set(known), self.tolerance)
+        if "n_grid_points" in known:
+            options["n_grid_points"] = self._count_grid_points(algorithm.n_grid_points)
+        return options if self.budget is None else options | dict.fromkeys(_LIMITS & set(known), self.budget)
+
+    def _count_grid_points(self, most: int) -> int:
+        """Return how many points a variable a grid may have, so that all of them can be paid for.
+
+        Raises
+        ------
+        ValueError : not even two.
+        """
+        points, n = self.budget or _LARGEST_GRID, len(self.start)
+        # Careful: a power of a double may round to just below a whole number.
+        count = max(k for k in range(1, most + 1) if k**n <= points)
+        if count < 2:
+            raise ValueError(f"a grid of two points a variable has 2**{n} points, which are more than {points}")
+        return count
 
     def _keep(self, value: float, point: Array) -> None:
         self.values.append(value)
         self.points.append(np.array(point))
+        if time.monotonic() > self.reported + _SILENCE_S:
+            self._report()
+
+    def _report(self) -> None:
+        """Print to the job's log how far a long run has come; nothing but the log depends on when that is."""
+        best = np.fmin.reduce(self.values)
+        print(f"  {len(self.values)} calls of the function so far, best value {best:.10g}", flush=True)
+        self.reported = time.monotonic()
 
     def _count_value(self, point: Array) -> float:
         value = self.objective.value(point)

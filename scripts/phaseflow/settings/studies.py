@@ -9,7 +9,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from phaseflow.errors import KeyPath, Mistake
 from phaseflow.expressions.quantity import Expression, Quantity
-from phaseflow.settings.base import PLANNED, Constraint, Count, Formula, Name, Real, Settings, fail, positive
+from phaseflow.settings.base import Constraint, Count, Formula, Name, Real, Settings, fail, positive
+from phaseflow.settings.benchmarks import Benchmark, read_benchmark
 from phaseflow.settings.programs import Program, Transport
 from phaseflow.settings.proofs import Certify, Proof
 from phaseflow.settings.sweeps import Sweep
@@ -23,11 +24,30 @@ _CHUNK = 200
 _OF_MINIMIZE = ("constraints", "constraint_tolerance", "sampling", "tolerance", "certify")
 _ALLOWANCE = 1e-6
 _CERTIFIED = "certified_"
+# What the comparison of a whole study depends on, and no trial of it.
+_COMPARISON = ("targets", "resamples", "confidence")
 _RESERVED_COLUMNS = frozenset(
     {"trial", "start", "algorithm", "noise", "replicate", "status", "value", "evaluations", "gradients", "message", "error"}
     | {"certificate", "certificate_reason", "gap_scope", "proven_bound", "least_curvature", "evaluation", "best"}
     | {"tolerance", "derivatives", "hessians"}
 )
+
+
+def check_targets(targets: list[Quantity] | None) -> list[Quantity] | None:
+    """Check that targets are shares of the way from the start to the optimum, all different."""
+    for target in targets or []:
+        if not 0 < target.value < 1:
+            raise fail(f"{target.text} must be greater than 0 and less than 1")
+    if targets is not None and len({target.value for target in targets}) != max(len(targets), 1):
+        raise fail("one target or more are wanted, all different")
+    return targets
+
+
+def check_confidence(confidence: Quantity | None) -> Quantity | None:
+    """Check that a confidence is between one half and one."""
+    if confidence is not None and not 0.5 <= confidence.value < 1:
+        raise fail(f"{confidence.text} must be 0.5 or more and less than 1")
+    return confidence
 
 
 class Bounded(Settings):
@@ -154,7 +174,9 @@ class Study(Settings):
     minimize: Formula | None = Field(None, description="the expression to minimise")
     calibrate: Calibrate | None = Field(None, description="parameters of a system from data")
     program: Program | None = Field(None, description="a linear or mixed-integer program")
-    benchmark: Annotated[str | None, PLANNED] = Field(None, description="a set of test problems")
+    benchmark: Annotated[Benchmark | None, BeforeValidator(read_benchmark, json_schema_input_type=str | Benchmark)] = Field(
+        None, description="algorithms compared on a set of test problems: its name, or the set and how it is run"
+    )
     variables: dict[Name, Variable] = Field({}, description="the variables of `minimize`")
     constraints: Annotated[list[Constraint], Field(min_length=1)] | None = Field(
         None, description="conditions of `minimize` that must hold: two expressions with <=, >= or == between them"
@@ -181,7 +203,20 @@ class Study(Settings):
         description="`algorithm`: names; `starts`: a count (the first start is as given, the others are random within the bounds); "
         "minimize also `tolerance`, and `derivatives`: exact or differences (forward, each value counted); "
         "calibrate to a simulated record also `noise` (relative to the spread of each observed column; with lognormal errors the standard "
-        "deviation of the logarithm) and `replicates`: a count; program the numbers of the problem, such as `demand.Topeka`",
+        "deviation of the logarithm) and `replicates`: a count; program the numbers of the problem, such as `demand.Topeka`; "
+        "benchmark also `problem`: names (default: all of the set) and `budget`: evaluations (default: 1000); its `algorithm: all` is all "
+        "that suit the set, and its default",
+    )
+    targets: Annotated[list[Real] | None, AfterValidator(check_targets)] = Field(
+        None,
+        description="a trial has solved its problem to a target when f - f* <= target (f(start) - f*), where f* is the least value known "
+        "(benchmark's default: 1e-1, 1e-3, 1e-5, 1e-7)",
+    )
+    resamples: Annotated[Count | None, Field(ge=100, le=100_000)] = Field(
+        None, description="how many times the problems are drawn anew for the bands of a comparison (benchmark's default: 1000)"
+    )
+    confidence: Annotated[Real | None, AfterValidator(check_confidence)] = Field(
+        None, description="the confidence of a comparison: of its bands, and of what it calls significant (benchmark's default: 0.95)"
     )
     on_failure: Literal["keep", "stop"] = Field("keep", description="keep: a failed trial is a row with a status; stop: the run fails")
     chunk: Annotated[Count | None, Field(ge=1, le=10_000_000)] = Field(
@@ -251,13 +286,25 @@ class Study(Settings):
             raise TypeError("this study plans no transport")
         return self.program.transport
 
+    @property
+    def bench(self) -> Benchmark:
+        """What is compared.
+
+        Raises
+        ------
+        TypeError : the study is of another kind.
+        """
+        if self.benchmark is None:
+            raise TypeError("this study compares nothing")
+        return self.benchmark
+
     def with_defaults(self) -> Study:
         """Return the study with defaults filled in."""
         return self.model_copy(update={"chunk": self.chunk or _CHUNK})
 
     def list_chunk_settings(self) -> dict[str, Any]:
         """Return what a chunk's content depends on besides its trials' ids, which stand for their values."""
-        return self.model_dump(mode="json", exclude_none=True, exclude={"sweep", "chunk"})
+        return self.model_dump(mode="json", exclude_none=True, exclude={"sweep", "chunk", *_COMPARISON})
 
     def check_names(self, path: KeyPath) -> list[Mistake]:
         """Check that nothing that is sought has the name of a column that every table has."""
