@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from flint import arb, arb_mat, ctx
@@ -22,7 +22,6 @@ from phaseflow.expressions.intervals import NotSmoothError, OutsideDomainError
 from phaseflow.problems import NO_CERTIFICATE, Certificate
 from phaseflow.problems._enclosures import (
     Ball,
-    Matrix,
     find_inertia,
     find_zero,
     is_regular,
@@ -32,15 +31,11 @@ from phaseflow.problems._enclosures import (
     to_column,
     to_list,
 )
+from phaseflow.problems._faces import CONVERGED, Face, Kkt, UnprovenError, border
 from phaseflow.problems._statement import Expansion, Statement
 
 Array = NDArray[np.float64]
 
-_NEWTON_STEPS = 60
-# A Newton step below this part of the bits has converged: quadratic convergence leaves less than the last bits.
-_CONVERGED = 0.75
-# A last step below this, where convergence is not quadratic, closes in by a constant factor a step.
-_CLOSING_IN = 1e-6
 # Over boxes a few digits are enough; the radius, not the rounding, makes enclosures wide.
 _BOX_BITS = 64
 # The box of a lone stationary point begins with a radius, and is widened by a factor at a time, so often at most.
@@ -49,34 +44,12 @@ _FIRST_RADIUS, _WIDEN, _MOST_WIDENINGS = 1e-6, 4.0, 12
 _MOST_PARTS = 64
 
 
-class UnprovenError(ArithmeticError):
-    """There is no certificate; the text says why."""
-
-
-@dataclass(frozen=True)
-class Face:
-    """What holds with equality at a point: bounds of variables and conditions.
-
-    Attributes
-    ----------
-    sides : by the place of a variable at a bound, 1 for the lower and -1 for the upper one.
-    active : the numbers of the conditions whose slack is zero.
-    """
-
-    sides: Mapping[int, int]
-    active: tuple[int, ...]
-
-    def list_free(self, n: int) -> list[int]:
-        """Return the places of the variables that are at no bound."""
-        return [place for place in range(n) if place not in self.sides]
-
-
 class Certifier:
     """Certifies answers of one problem; nothing that it says of one answer depends on another."""
 
     def __init__(self, statement: Statement, bits: int, near: float) -> None:
         self.statement, self.bits, self.near = statement, bits, near
-        self.n = len(statement.names)
+        self.kkt, self.n = Kkt(statement), len(statement.names)
         self._known: dict[bytes, Certificate] = {}
 
     def certify(self, point: Array, slopes: Array, multipliers: Array) -> Certificate:
@@ -110,9 +83,9 @@ class Certifier:
     def _prove(self, point: Array, slopes: Array, multipliers: Array) -> Certificate:
         if not np.isfinite(point).all():
             raise UnprovenError("the answer is not finite")
-        face, refined = self._find_face(point, slopes, multipliers)
+        face, refined = self.kkt.find_face(point, slopes, multipliers)
         enclosure = self._enclose(face, refined)
-        box, found = self._split(face, enclosure)
+        box, found = self.kkt.split(face, enclosure)
         signs = self._find_signs(face, box, found)
         value, at_answer = (self.statement.expand(x, 0, ()).objective.value for x in (box, [arb(float(x)) for x in point]))
         is_global = signs == "unique_minimum" and self._is_convex(found)
@@ -131,108 +104,18 @@ class Certifier:
         middle, error = _round(box)
         return Certificate(signs, _describe(signs, face, is_global), gap, scope, middle, float(value.mid()), error, radius, least)
 
-    # -- which bounds and conditions hold with equality, and where
-
-    def _find_face(self, point: Array, slopes: Array, multipliers: Array) -> tuple[Face, list[Ball]]:
-        """Return what holds with equality at the KKT point that Newton's method finds from an answer, and that point.
-
-        What should not hold with equality is let go, and what is violated is held, one after the other.
-        """
-        face = self._guess_face(point, slopes, multipliers)
-        for _ in range(2 * (self.n + len(self.statement.slacks)) + 2):
-            refined = self._refine(face, point, multipliers)
-            other = self._correct(face, refined)
-            if other == face:
-                return face, refined
-            face = other
-        raise UnprovenError("which bounds and conditions hold with equality could not be found out")
-
-    def _guess_face(self, point: Array, slopes: Array, multipliers: Array) -> Face:
-        """Return what seems to hold with equality: where a multiplier is larger than what is left to the bound."""
-        sides = {}
-        for place in range(self.n):
-            low, high = (float(side.mid()) if side.is_finite() else float(side) for side in self.statement.find_bounds(place))
-            if point[place] - low < slopes[place]:
-                sides[place] = 1
-            elif high - point[place] < -slopes[place]:
-                sides[place] = -1
-        slacks = self.statement.expand([arb(float(x)) for x in point], 0).slacks
-        active = [k for k, jet in slacks.items() if k in self.statement.equations or multipliers[k] > float(jet.value.mid())]
-        return Face(sides, tuple(active))
-
-    def _refine(self, face: Face, point: Array, multipliers: Array) -> list[Ball]:
-        """Return the middle of where Newton's method ends: the free variables, then the multipliers of active conditions."""
-        free = face.list_free(self.n)
-        if len(face.active) > len(free):
-            raise UnprovenError("more conditions hold with equality than there are variables away from their bounds")
-        at = [arb(float(point[place])) for place in free] + [arb(float(multipliers[number])) for number in face.active]
-        size = 0.0
-        for _ in range(_NEWTON_STEPS if at else 0):
-            value, slope = self._state(face, at)
-            try:
-                step = to_list(slope.mid().solve(value.mid()))
-            except ZeroDivisionError:
-                raise UnprovenError("the Hessian is singular on the way from the answer to a stationary point") from None
-            at = [(x - dx).mid() for x, dx in zip(at, step, strict=True)]
-            size = max(measure_balls([dx / max(1, abs(x))]) for dx, x in zip(step, at, strict=True))
-            if size <= 2.0 ** (-_CONVERGED * ctx.prec):
-                return at
-            if not math.isfinite(size):
-                break
-        if not at:
-            return at
-        if size < _CLOSING_IN:
-            raise UnprovenError("the Hessian is singular at the stationary point, or nearly so: Newton's method closes in too slowly")
-        raise UnprovenError("Newton's method finds no stationary point from the answer")
-
-    def _correct(self, face: Face, refined: list[Ball]) -> Face:
-        """Return the face with one violated bound or condition more, or one that pushes the wrong way less."""
-        box, found = self._split(face, refined)
-        for place in face.list_free(self.n):
-            low, high = self.statement.find_bounds(place)
-            if box[place] < low or box[place] > high:
-                return Face({**face.sides, place: 1 if box[place] < low else -1}, face.active)
-        expansion = self.statement.expand(box, 1)
-        for number, jet in expansion.slacks.items():
-            if number not in face.active and jet.value < 0:
-                return Face(face.sides, tuple(sorted({*face.active, number})))
-            if number in face.active and number not in self.statement.equations and not found[number] > 0:
-                return Face(face.sides, tuple(k for k in face.active if k != number))
-        for place, side in face.sides.items():
-            if not side * expansion.find_slope(place, found) > 0:
-                return Face({other: s for other, s in face.sides.items() if other != place}, face.active)
-        return face
-
     # -- the proof at the point
-
-    def _split(self, face: Face, at: Sequence[Ball]) -> tuple[list[Ball], dict[int, Ball]]:
-        """Return the place of every variable and the multipliers of active conditions, given those that are sought."""
-        free = face.list_free(self.n)
-        box = [arb(0)] * self.n
-        for place, ball in zip(free, at, strict=False):
-            box[place] = ball
-        for place, side in face.sides.items():
-            box[place] = self.statement.find_bounds(place)[0 if side > 0 else 1]
-        return box, dict(zip(face.active, at[len(free) :], strict=True))
-
-    def _state(self, face: Face, at: Sequence[Ball]) -> tuple[Matrix, Matrix]:
-        """Return the KKT system of a face, slopes of the Lagrangian and slacks, and its Jacobian."""
-        box, found = self._split(face, at)
-        expansion = self.statement.expand(box, 2, face.active)
-        values = [expansion.find_slope(place, found) for place in face.list_free(self.n)]
-        values += [expansion.slacks[number].value for number in face.active]
-        return to_column(values), _border(expansion, face.list_free(self.n), found, sign=-1)
 
     def _enclose(self, face: Face, refined: list[Ball]) -> list[Ball]:
         """Return an enclosure of the KKT point, of no width where it is found exactly."""
         if not refined:
             return refined
         rounded = [arb(float(ball)) for ball in refined]
-        is_exact = all(ball.is_zero() for ball in to_list(self._state(face, rounded)[0]))
+        is_exact = all(ball.is_zero() for ball in to_list(self.kkt.state(face, rounded)[0]))
         centre = rounded if is_exact else refined
         scale = max(1.0, measure_balls(centre))
-        for loss in (_CONVERGED, 0.6, 0.45, 0.3):
-            found = find_zero(lambda at: self._state(face, at), centre, arb(2) ** int(-loss * ctx.prec) * scale)
+        for loss in (CONVERGED, 0.6, 0.45, 0.3):
+            found = find_zero(lambda at: self.kkt.state(face, at), centre, arb(2) ** int(-loss * ctx.prec) * scale)
             if found is not None:
                 return rounded if is_exact else found
         raise UnprovenError("the Hessian is so near to singular that one stationary point cannot be told from several")
@@ -247,7 +130,7 @@ class Certifier:
         expansion, free = self.statement.expand(box, 2), face.list_free(self.n)
         self._check_multipliers(face, expansion, found)
         is_touching = self._check_bounds(face, box)
-        inertia = find_inertia(_border(expansion, free, found, sign=1))
+        inertia = find_inertia(border(expansion, free, found, sign=1))
         if inertia is None:
             raise UnprovenError("the signs of the Hessian's eigenvalues cannot be told")
         n_negative = inertia[1] - len(face.active)
@@ -351,7 +234,7 @@ class Certifier:
             self._check_multipliers(face, expansion, found)
         except (UnprovenError, NotSmoothError, OutsideDomainError, ZeroDivisionError):
             return False
-        jacobian = _border(expansion, free, found, sign=1)
+        jacobian = border(expansion, free, found, sign=1)
         if self._reaches_bounds(face, box):
             # Other points may satisfy the KKT conditions at those bounds, unless the function is convex.
             return not face.active and find_inertia(jacobian) == (len(free), 0)
@@ -365,7 +248,7 @@ class Certifier:
             self._check_multipliers(face, expansion, {})
         except (UnprovenError, NotSmoothError, OutsideDomainError):
             return False
-        return find_inertia(_border(expansion, free, {}, sign=1)) == (len(free), 0)
+        return find_inertia(border(expansion, free, {}, sign=1)) == (len(free), 0)
 
     def _reaches_bounds(self, face: Face, box: list[Ball]) -> bool:
         sides = [(box[place], *self.statement.find_bounds(place)) for place in face.list_free(self.n)]
@@ -383,20 +266,7 @@ class Certifier:
                 return False
             jets = (expansion.objective, *(expansion.slacks[number] for number in found))
             curved = sorted({place for jet in jets for pair in jet.bends for place in pair})
-            return find_inertia(_border(expansion, curved, found, sign=1, is_bordered=False)) == (len(curved), 0)
-
-
-def _border(expansion: Expansion, free: Sequence[int], found: Mapping[int, Ball], *, sign: int, is_bordered: bool = True) -> Matrix:
-    """Return the Hessian of the Lagrangian, bordered by the slopes of the active slacks, those above with a sign."""
-    n, numbers = len(free), list(found) if is_bordered else []
-    matrix = [[arb(0)] * (n + len(numbers)) for _ in range(n + len(numbers))]
-    for row, i in enumerate(free):
-        for column, j in enumerate(free[: row + 1]):
-            matrix[row][column] = matrix[column][row] = expansion.find_bend(i, j, found)
-        for column, number in enumerate(numbers):
-            slope = expansion.slacks[number].slopes.get(i, arb(0))
-            matrix[row][n + column], matrix[n + column][row] = sign * slope, slope
-    return arb_mat(matrix) if matrix else arb_mat(0, 0)
+            return find_inertia(border(expansion, curved, found, sign=1, is_bordered=False)) == (len(curved), 0)
 
 
 def _enclose_multipliers(expansion: Expansion, free: Sequence[int], active: Sequence[int]) -> dict[int, Ball]:
