@@ -3,6 +3,7 @@ PYTHON ?= python3
 CORES ?= 4
 CONFIG ?=
 ARGS ?=
+ROUNDS ?= 5
 RECOMPUTE ?=
 TRIED ?= 10000
 BIN := .venv/bin
@@ -11,7 +12,7 @@ STAMP := .venv/.installed-$(shell cksum < requirements.txt | tr ' ' '-')
 SLURM_STAMP := .venv-slurm/.installed-$(shell cksum < requirements-slurm.txt | tr ' ' '-')
 CONFIGFILE := $(if $(CONFIG),--configfile $(CONFIG))
 
-.PHONY: run test test-cluster fuzz lint format lock docs bench-workflow prune verify compare export clean help
+.PHONY: run test test-cluster fuzz lint format lock docs bench-workflow bench-simulate prune verify compare export clean help
 .DEFAULT_GOAL := help
 
 run: $(STAMP)  ## make the page: results/report/index.html (CORES=4, CONFIG=config.yaml)
@@ -43,13 +44,15 @@ format: $(STAMP)  ## put the code into its standard form
 docs: $(STAMP)  ## write docs/config.md, its schema and docs/catalogue.md from the settings and systems
 	$(BIN)/python scripts/document.py
 
-lock:  ## renew requirements.txt and requirements-slurm.txt from pyproject.toml
+lock:  ## renew requirements.txt, requirements-slurm.txt and benchmarks/requirements.txt from pyproject.toml
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/pip install --quiet uv
 	.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes \
 	    --no-emit-index-url --no-header --group dev pyproject.toml -o requirements.txt
 	.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes \
 	    --no-emit-index-url --no-header --group slurm -c requirements.txt -o requirements-slurm.txt
+	.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes \
+	    --no-emit-index-url --no-header -c requirements.txt pyproject.toml benchmarks/requirements.in -o benchmarks/requirements.txt
 	rm -rf .venv-lock
 
 bench-workflow: $(STAMP)  ## measure what the workflow costs beside the work (ARGS="default sweep million")
@@ -67,6 +70,9 @@ compare: $(STAMP)  ## lay two results folders side by side (A=first/results B=se
 export: $(STAMP)  ## pack page, figures and tables into export/report.zip, and print export/report.pdf
 	$(BIN)/python scripts/export.py $(CONFIG)
 
+bench-simulate: .venv-bench/.installed  ## time trajectories against other software: docs/speed.md (ROUNDS=5)
+	.venv-bench/bin/python benchmarks/simulate.py $(ROUNDS)
+
 clean:  ## remove all results
 	find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
 	rm -rf .snakemake
@@ -79,6 +85,15 @@ $(STAMP): requirements.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	rm -f .venv/.installed-*
+	touch $@
+
+# numbalsoda comes as source and wants a Fortran compiler; without one all else is installed.
+.venv-bench/.installed: benchmarks/requirements.txt
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r benchmarks/requirements.txt || \
+	    { echo "without numbalsoda, which cannot be built here"; \
+	      awk '/^[^ ]/ {skip = /^numbalsoda==/} !skip' benchmarks/requirements.txt > .venv-bench/requirements.txt; \
+	      .venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv-bench/requirements.txt; }
 	touch $@
 
 # The plugin of Slurm calls scontrol when it is imported, so it has an environment of its own, on top of the other.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +16,15 @@ from phaseflow.engines import Array, Engine, Event, Task, Trajectories, start_tr
 from phaseflow.errors import NumericalError
 from phaseflow.measures import Column, Measure, Measured, Orbit
 from phaseflow.plugins import load_plugin
-from phaseflow.seeds import open_stream
+from phaseflow.seeds import open_streams
 from phaseflow.settings.block import Block
 from phaseflow.settings.methods import Solver, choose_engine
 from phaseflow.settings.scenarios import SOLVER_AXES, Scenario
 from phaseflow.sweeps import Int64, Members
-from phaseflow.tables import make_event_schema, make_orbit_schema, make_trajectory_schema, open_parquet, write_parquet
+from phaseflow.tables import make_event_schema, make_orbit_schema, make_trajectory_schema, open_parquet, write_behind, write_parquet
 
-_SLICE_ROWS = 1_000_000
+# How many values of a table of trajectories are in memory at a time: 40 MB, and as much again while they are written.
+_SLICE_VALUES = 5_000_000
 
 
 def simulate_chunk(
@@ -53,14 +55,14 @@ def simulate_chunk(
     events: list[pa.Table] = []
     orbits: list[pa.Table] = []
     schema = make_trajectory_schema(runner.states)
-    with open_parquet(trajectories_path, schema, dictionary=("member", "t")) as writer:
+    with open_parquet(trajectories_path, schema, dictionary=("member", "t")) as writer, write_behind(writer) as write:
         for part in runner.split(members.chunks()[chunk] if only is None else only):
             task, outcome, horizon, results = runner.run(part)
             rows.append(runner.tabulate_members(part, task, outcome, horizon, results))
             events.append(runner.tabulate_events(part, outcome))
             orbits.append(runner.tabulate_orbits(part, results))
             if scenario.keeps_trajectories:
-                writer.write_table(runner.tabulate_trajectories(part, outcome, schema))
+                write(partial(runner.tabulate_trajectories, part, outcome, schema))
     table = pa.concat_tables(rows)
     write_parquet(members_path, table)
     write_parquet(events_path, pa.concat_tables(events), dictionary=("member",))
@@ -104,7 +106,7 @@ class _Runner:
 
     def split(self, places: Int64) -> Iterator[Int64]:
         """Yield parts of a chunk that are small enough to hold in memory; what a member continues from is in an earlier one."""
-        size = max(1, _SLICE_ROWS // len(self.times))
+        size = max(1, _SLICE_VALUES // (len(self.times) * (len(self.states) + 2)))
         for generation in self._list_generations(places):
             for first in range(0, len(generation), size):
                 yield generation[first : first + size]
@@ -122,16 +124,17 @@ class _Runner:
         streams, transient = self.members.streams[places], scenario.time.transient.value
         options = (transient, scenario.solver, self.seed, streams, self.events, self._find_signs(places))
         task = Task(self.system, initial, parameters, self.times, *options)
-        outcome = start_trajectories(task)
+        parts: list[tuple[NDArray[np.intp], Trajectories]] = []
         horizon = Horizon(np.full(len(places), np.nan), np.zeros(len(places), dtype=bool))
         results = _Results(len(places))
         for solver, chosen in self._split_by_solver(places):
             part = replace(task.select(chosen), solver=solver)
             found = self.engine.integrate(part)
-            outcome.fill(chosen, found)
+            parts.append((chosen, found))
             self._certify(part, found, horizon, chosen)
             for name, measure in self.measures.items():
                 results.fill(chosen, measure.measure(self.asked[name], part, found))
+        outcome = _put_together(task, parts)
         if scenario.continuation:
             self.ends |= {int(places[row]): outcome.samples[row, -1].copy() for row in np.flatnonzero(outcome.status == "ok")}
         return task, outcome, horizon, results
@@ -174,7 +177,8 @@ class _Runner:
         if not perturb:
             return nominal
         deviations = np.array([perturb[state].value if state in perturb else 0.0 for state in states])
-        normals = np.stack([open_stream(self.seed, int(s)).standard_normal(len(states)) for s in self.members.streams[places]])
+        streams = open_streams(self.seed, self.members.streams[places])
+        normals = np.stack([generator.standard_normal(len(states)) for generator in streams])
         return nominal + deviations * normals
 
     def _find_initial(self, places: Int64) -> Array:
@@ -247,12 +251,24 @@ class _Runner:
     def tabulate_trajectories(self, places: Int64, outcome: Trajectories, schema: pa.Schema) -> pa.Table:
         """Return a row a member and time, up to the time that the member reached."""
         n_times = len(self.times)
-        is_reached = np.tile(self.times, len(places)) <= np.repeat(outcome.status_time, n_times)
-        is_reached &= np.isfinite(outcome.samples).all(axis=2).ravel()
-        ids = np.repeat(self.members.ids[places], n_times)[is_reached]
-        times = np.tile(self.times, len(places))[is_reached]
-        states = [outcome.samples[:, :, place].ravel()[is_reached] for place in range(len(self.states))]
-        return pa.table([ids, times, *states], schema=schema)
+        columns = [np.repeat(self.members.ids[places], n_times), np.tile(self.times, len(places))]
+        columns += [outcome.samples[:, :, place].ravel() for place in range(len(self.states))]
+        is_reached = columns[1] <= np.repeat(outcome.status_time, n_times)
+        for state in columns[2:]:
+            is_reached &= np.isfinite(state)
+        if not is_reached.all():
+            columns = [column[is_reached] for column in columns]
+        return pa.table(columns, schema=schema)
+
+
+def _put_together(task: Task, parts: list[tuple[NDArray[np.intp], Trajectories]]) -> Trajectories:
+    """Return the outcome of a task from those of parts of its members."""
+    if len(parts) == 1:
+        return parts[0][1]
+    outcome = start_trajectories(task)
+    for chosen, found in parts:
+        outcome.fill(chosen, found)
+    return outcome
 
 
 def _report_failures(block: Block, table: pa.Table, on_failure: str) -> None:

@@ -7,6 +7,7 @@ stands, so that it can be computed alone, in any order, on any number of cores.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -69,3 +70,16 @@ def open_stream(seed: int, stream: int, branch: int = 0) -> np.random.Generator:
     """
     counter = np.array([0, 0, 0, branch], dtype=np.uint64)
     return np.random.Generator(np.random.Philox(counter=counter, key=np.array([seed, stream], dtype=np.uint64)))
+
+
+def open_streams(seed: int, streams: UInt64) -> Iterator[np.random.Generator]:
+    """Yield the generator of each member in turn, good until the next is asked for.
+
+    It is one generator that is set anew, since to make one takes longer than to draw a few numbers.
+    """
+    philox = np.random.Philox(key=np.array([seed, 0], dtype=np.uint64))
+    generator, fresh = np.random.Generator(philox), philox.state
+    for stream in streams:
+        fresh["state"]["key"][1] = stream
+        philox.state = fresh
+        yield generator

@@ -6,7 +6,8 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,25 @@ def open_parquet(path: Path, schema: pa.Schema, dictionary: Sequence[str] = ()) 
         ) as writer,
     ):
         yield writer
+
+
+@contextmanager
+def write_behind(writer: pq.ParquetWriter) -> Iterator[Callable[[Callable[[], pa.Table]], None]]:
+    """Give a function that makes and writes one table after the other in a thread, each while its caller makes ready the next.
+
+    It waits until the table before is written, so that no more than one is waiting. An error of the thread is raised by the next
+    call, or at the end.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        last: Future[None] = thread.submit(lambda: None)
+
+        def write(make: Callable[[], pa.Table]) -> None:
+            nonlocal last
+            last.result()
+            last = thread.submit(lambda: writer.write_table(make(), row_group_size=_ROW_GROUP))
+
+        yield write
+        last.result()
 
 
 def write_parquet(path: Path, table: pa.Table, dictionary: Sequence[str] = ()) -> None:

@@ -18,7 +18,7 @@ from hypothesis.extra import numpy as arrays
 
 from phaseflow import sweeps
 from phaseflow.errors import PhaseflowError
-from phaseflow.seeds import digest, hash_text, hash_values, mix, open_stream
+from phaseflow.seeds import digest, hash_text, hash_values, mix, open_stream, open_streams
 from phaseflow.sweeps import Axis, Identity, Members, plan_members
 
 FIXED = settings(deadline=None, database=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -341,6 +341,14 @@ def test_a_digest_tells_where_its_parts_end() -> None:
     assert len({digest("ab", "c"), digest("a", "bc"), digest("abc"), digest("abc", ""), digest("c", "ab")}) == 5
     assert digest("é") == digest("é".encode())
     assert len(digest()) == 32
+
+
+def test_streams_opened_one_after_the_other_are_those_opened_alone():
+    streams = np.array([3, 2**63 + 1, 0, 3], dtype=np.uint64)
+    # Three numbers, an odd count of 32-bit words, leave something behind in the generator's buffers.
+    together = [[*g.standard_normal(3), *g.integers(5, size=1, dtype=np.uint32)] for g in open_streams(20240728, streams)]
+    alone = [[*g.standard_normal(3), *g.integers(5, size=1, dtype=np.uint32)] for g in (open_stream(20240728, int(s)) for s in streams)]
+    assert together == alone
 
 
 def test_a_stream_can_be_opened_again_and_gives_the_same_numbers() -> None:

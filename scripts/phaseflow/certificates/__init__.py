@@ -68,7 +68,7 @@ def find_horizon(certificate: Certificate, task: Task, engine: Engine, allowed: 
         # Two runs already agree on every digit that was kept.
         is_ok = (outcome or engine.integrate(task)).status == "ok"
         return Horizon(np.where(is_ok, task.times[-1], np.nan), is_ok)
-    if certificate.on_samples:
+    if certificate.on_samples or engine.follows_samples:
         return certificate.find(task, outcome or engine.integrate(task), engine, allowed)
     grid = np.linspace(task.times[0], task.times[-1], _GRID)
     task = replace(task, times=grid, events=())

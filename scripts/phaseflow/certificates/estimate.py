@@ -15,14 +15,15 @@ import numpy as np
 
 from phaseflow.certificates import Certificate, Horizon, judge
 from phaseflow.engines import Array, Engine, Task, Trajectories
+from phaseflow.engines.taylor import integrate
 from phaseflow.expressions.quantity import Quantity
 
 SECOND_TOLERANCE = 1e-15
 
 
-def find(task: Task, main: Trajectories, engine: Engine, allowed: float) -> Horizon:
-    """Find horizons by a second run."""
-    second = engine.integrate(
+def find(task: Task, main: Trajectories, _engine: Engine, allowed: float) -> Horizon:
+    """Find horizons by a second run, which takes its own steps."""
+    second = integrate(
         replace(
             task,
             initial=_move(task.initial, task.system.initial),

@@ -83,7 +83,6 @@ class PreciseSolver:
             if solution.trusted >= len(solution.samples) - 1 or bits >= self.most_bits:
                 return solution
             bits = min(self.most_bits, raise_bits(bits, self.agreed_bits, float(self.times[solution.trusted] - self.times[0]), span))
-            print(f"member at place {member}: the digits agree to t = {self.times[solution.trusted]:g}; going on with {bits} bits")
 
 
 def raise_bits(bits: int, agreed_bits: float, reached: float, goal: float) -> int:

@@ -116,10 +116,17 @@ class Trajectories:
 
 @dataclass(frozen=True)
 class Engine:
-    """A way to integrate; `has_events` tells whether it can locate events."""
+    """A way to integrate.
+
+    Attributes
+    ----------
+    has_events : it can locate events.
+    follows_samples : its steps go from sample to sample, so that at other times it is another run.
+    """
 
     integrate: Callable[[Task], Trajectories]
     has_events: bool = False
+    follows_samples: bool = False
 
 
 def start_trajectories(task: Task) -> Trajectories:

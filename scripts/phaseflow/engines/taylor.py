@@ -90,7 +90,7 @@ class _Batch:
         integrator.set_time(float(self.times[0]) - self.transient)
         steps = np.zeros(BATCH, dtype=np.int64)
         outcomes: list[Any] = []
-        samples = np.full((len(self.times), self.task.initial.shape[1], BATCH), np.nan)
+        samples: Array | None = None
         is_begun = True
         if self.transient > 0:
             integrator.propagate_until(float(self.times[0]), max_steps=self.max_steps)
@@ -103,7 +103,7 @@ class _Batch:
             _, samples = integrator.propagate_grid(self.grid, max_steps=self.max_steps)
             self.is_recording = False
             outcomes, steps = self._read_outcomes(steps)
-        return self._record(lanes, outcomes, steps, samples, is_begun, result)
+        return self._record(lanes, outcomes, steps, samples, result)
 
     def _read_outcomes(self, steps: NDArray[np.int64]) -> tuple[list[Any], NDArray[np.int64]]:
         reports = self.integrator.propagate_res
@@ -120,9 +120,10 @@ class _Batch:
         return is_there
 
     def _record(
-        self, lanes: list[int], outcomes: list[Any], steps: NDArray[np.int64], samples: Array, is_begun: bool, result: Trajectories
+        self, lanes: list[int], outcomes: list[Any], steps: NDArray[np.int64], samples: Array | None, result: Trajectories
     ) -> list[int]:
-        is_done = self._have_reached(self.times[-1], outcomes) & is_begun
+        """Take over what the lanes came to; `samples` is None where the transient was not survived by all."""
+        is_done = self._have_reached(self.times[-1], outcomes) & (samples is not None)
         times = np.array(self.integrator.time)
         interrupted = []
         for lane, member in enumerate(lanes):
@@ -138,9 +139,10 @@ class _Batch:
             result.status[member] = status
             result.status_time[member] = times[lane]
             result.steps[member] = steps[lane]
-            kept = self.times <= times[lane] if is_begun else np.zeros(len(self.times), dtype=bool)
-            result.samples[member, kept] = samples[kept, :, lane]
-            result.occurrences.extend(found._replace(member=member) for found in self.found if found.member == lane and is_begun)
+            if samples is not None:
+                kept = slice(None) if is_done[lane] else self.times <= times[lane]
+                result.samples[member, kept] = samples[kept, :, lane]
+                result.occurrences.extend(found._replace(member=member) for found in self.found if found.member == lane)
         return interrupted
 
 

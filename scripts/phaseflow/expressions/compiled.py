@@ -14,7 +14,7 @@ import heyoka as hy
 
 from phaseflow.expressions.tree import Node, walk
 
-_FUNCTIONS: dict[str, Callable[..., Any]] = {
+FUNCTIONS: dict[str, Callable[..., Any]] = {
     "+": lambda a, b: a + b,
     "-": lambda a, b: a - b,
     "*": lambda a, b: a * b,
@@ -36,7 +36,7 @@ def _number(value: Fraction | int) -> Any:
     return hy.expression(float(value))
 
 
-_LARGEST_PRODUCT = 64
+LARGEST_PRODUCT = 64
 # A heyoka expression, and its exact value where it is a number.
 _Part = tuple[Any, Fraction | None]
 
@@ -56,9 +56,9 @@ def to_heyoka(node: Node, names: Mapping[str, Any], number: Callable[[Fraction],
 
     def apply(operator: str, arguments: list[_Part]) -> _Part:
         power = arguments[-1][1]
-        if operator == "**" and power is not None and power.denominator == 1 and 2 < power <= _LARGEST_PRODUCT:
+        if operator == "**" and power is not None and power.denominator == 1 and 2 < power <= LARGEST_PRODUCT:
             return _raise(arguments[0][0], int(power), number(Fraction(2))), None
-        return _FUNCTIONS[operator](*(translated for translated, _ in arguments)), None
+        return FUNCTIONS[operator](*(translated for translated, _ in arguments)), None
 
     return walk(node, lambda value: (number(value), value), lambda name: (symbols[name], None), apply)[0]
 

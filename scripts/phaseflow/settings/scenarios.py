@@ -13,7 +13,7 @@ from phaseflow.settings.base import Count, Name, Real, Settings, State, not_nega
 from phaseflow.settings.costs import Work
 from phaseflow.settings.diffusions import has_closed_form
 from phaseflow.settings.measures import Measure
-from phaseflow.settings.methods import STEPPED, Certify, Solver, choose_engine, list_averages, read_certify
+from phaseflow.settings.methods import STEPPED, TAYLOR, Certify, Solver, choose_engine, list_averages, read_certify
 from phaseflow.settings.sweeps import Sweep, count_values, expand_axis
 from phaseflow.settings.systems import System
 from phaseflow.sweeps import Axis, Identity, Members, plan_members
@@ -125,7 +125,7 @@ class Scenario(Settings):
         return Quantity.parse((self.time.stop.value - self.time.start.value) / gaps / _STEPS) if method in STEPPED else None
 
     def _choose_certificate(self, method: str, keep: str) -> Literal["none", "reference", "estimate", "refine"]:
-        if method not in {"taylor", *STEPPED} or keep == "none":
+        if method not in {*TAYLOR, *STEPPED} or keep == "none":
             return "none"
         if self.solver.precision != "double":
             return "reference"
@@ -178,7 +178,8 @@ class Scenario(Settings):
     def list_chunk_settings(self) -> dict[str, Any]:
         """Return what a chunk's content depends on besides its members' ids, which stand for their values."""
         settings = self.model_dump(mode="json", exclude_none=True, exclude={"sweep": True, "chunk": True, "ensemble": {"members"}})
-        settings["system"] = {key: settings["system"].get(key) for key in ("equations", "noise")}
+        nominal = ("parameters", "initial") if self.solver.method == "taylor_map" else ()
+        settings["system"] = {key: settings["system"].get(key) for key in ("equations", "noise", *nominal)}
         return settings
 
     def identify(self) -> Identity:

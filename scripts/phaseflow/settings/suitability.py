@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from phaseflow.errors import KeyPath, Mistake, suggest
 from phaseflow.expressions.quantity import Quantity
 from phaseflow.settings.diffusions import explain_no_commutation, find_closed_form
-from phaseflow.settings.methods import STEPPED, STOCHASTIC
+from phaseflow.settings.methods import STEPPED, STOCHASTIC, TAYLOR
 from phaseflow.settings.scenarios import LEAST_ESTIMATED, Scenario, choose_method
 from phaseflow.settings.sweeps import Range, check_axis, check_size, count_values, expand_axis
 from phaseflow.settings.systems import System, check_known
@@ -134,8 +134,10 @@ def _check_certificate(scenario: Scenario, path: KeyPath, method: str) -> list[M
     if certificate == "refine":
         text = f"refine halves the step of a stochastic method; {method!r} has none that could be halved"
         return [] if method in STEPPED else [Mistake(here, text)]
-    if certificate not in (None, "none") and method != "taylor":
-        return [Mistake(here, f"a certificate needs the method taylor, not {method!r}")]
+    if certificate not in (None, "none") and method not in TAYLOR:
+        return [Mistake(here, f"a certificate needs the method taylor or taylor_map, not {method!r}")]
+    if certificate not in (None, "none") and method == "taylor_map" and not scenario.keeps_trajectories:
+        return [Mistake(here, "'taylor_map' goes from sample to sample, and only these are certified: say time.samples, or use taylor")]
     if certificate == "estimate" and scenario.find_least_tolerance() < LEAST_ESTIMATED:
         text = f"an estimate needs a solver.tolerance of {LEAST_ESTIMATED:g} or more, so that its second run is better: use reference"
         return [Mistake(here, text)]

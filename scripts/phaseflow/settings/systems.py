@@ -17,6 +17,7 @@ from phaseflow.settings.invariants import Invariants
 
 _RESERVED_COLUMNS = frozenset(
     {"member", "status", "status_time", "engine", "steps", "replicate", "step_error", "bits", "continued_from"}
+    | {"taylor_order", "taylor_steps", "taylor_tail"}
     | {"reliable_until", "reliable_method", "reliable_censored"}
 )
 T = TypeVar("T")
