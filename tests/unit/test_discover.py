@@ -9,9 +9,10 @@ from phaseflow.catalogues import Catalogue
 from phaseflow.config import load_config
 from phaseflow.errors import ConfigError, DataError
 from phaseflow.expressions.arrays import evaluate
-from phaseflow.models._weak_form import build_weak_form, list_monomials
+from phaseflow.dynamics.libraries import list_features
+from phaseflow.models._weak_form import build_weak_form
 from phaseflow.models.discover import MODEL
-from phaseflow.settings.fits import Fit
+from phaseflow.settings.fits import Fit, Library
 
 SEVEN = ["x' : x", "x' : y", "y' : x", "y' : y", "y' : x*z", "z' : z", "z' : x*y"]
 
@@ -112,7 +113,7 @@ def test_without_a_truth_no_error_is_claimed(fine):
 
 def test_the_weak_form_is_exact_for_a_sine():
     times = np.linspace(0, 20, 501)
-    weak = build_weak_form([np.stack([np.sin(3 * times), np.cos(3 * times)], axis=1)], 0.04, ["s", "c"], list_monomials(["s", "c"], 1), 16)
+    weak = build_weak_form([np.stack([np.sin(3 * times), np.cos(3 * times)], axis=1)], 0.04, list_features(Library(polynomial=1), ["s", "c"]), 16)
     # Aliasing of a test function with seven derivatives, beyond a frequency of 2*pi/0.04, is below 1e-10 of it.
     np.testing.assert_allclose(weak.slopes[:, 0], 3 * weak.features[:, 2], atol=1e-9)
     np.testing.assert_allclose(weak.features[:, 0], 1, rtol=1e-14)

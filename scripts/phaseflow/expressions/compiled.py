@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from fractions import Fraction
 from functools import reduce
 from pathlib import Path
@@ -77,3 +78,14 @@ def use_cache(folder: Path) -> None:
     """Keep compiled code in a folder of the run, which its jobs share, instead of the user's home."""
     folder.mkdir(parents=True, exist_ok=True)
     hy.llvm_state.set_diskcache_path(str(folder.resolve()))
+
+
+@contextmanager
+def compile_afresh() -> Iterator[None]:
+    """Within the context, keep compiled code in no folder at all."""
+    was_kept = hy.llvm_state.get_diskcache_enabled()
+    hy.llvm_state.set_diskcache_enabled(False)
+    try:
+        yield
+    finally:
+        hy.llvm_state.set_diskcache_enabled(was_kept)

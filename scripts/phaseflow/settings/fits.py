@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from phaseflow.expressions.quantity import Quantity
-from phaseflow.settings.base import PLANNED, Count, Formula, Name, Real, Settings, fail, positive
+from phaseflow.settings.base import PLANNED, Count, Formula, Name, Real, Settings, fail, not_negative, positive
 from phaseflow.settings.sweeps import Sweep
 from phaseflow.settings.systems import System
 
@@ -18,8 +18,8 @@ KINDS = ("linear", "curve", "discover", "network", "forecast", "diffusion")
 _KEYS: dict[str, dict[str, bool]] = {
     "linear": {},
     "curve": {"response": True, "start": True},
-    "discover": {"inputs": False, "truth": False},
-    "network": {"inputs": False, "horizon": True, "sweep": False},
+    "discover": {"inputs": False, "truth": False, "noise": False},
+    "network": {"inputs": False, "horizon": True, "sweep": False, "noise": False},
     "forecast": {"horizon": True, "inputs": False, "truth": False},
     "diffusion": {"series": True, "dt": False},
 }
@@ -29,8 +29,8 @@ class Library(Settings):
     """The candidate terms of an equation to discover."""
 
     polynomial: Count = Field(2, ge=1, le=5, description="polynomials of the states up to this degree")
-    fourier: Annotated[Count | None, PLANNED] = Field(None, ge=0, le=20, description="sines and cosines up to this frequency")
-    terms: Annotated[list[Formula] | None, PLANNED] = Field(None, description="further terms")
+    fourier: Count | None = Field(None, ge=0, le=20, description="sines and cosines of each state up to this frequency")
+    terms: list[Formula] | None = Field(None, max_length=200, description="further terms: expressions of the states")
 
 
 class Discover(Settings):
@@ -38,7 +38,14 @@ class Discover(Settings):
 
     library: Library = Field(Library(), description="the candidate terms")
     threshold: Annotated[Real, AfterValidator(positive)] | None = Field(
-        None, description="the least share of a derivative's size that a term must contribute (default: chosen by held-out error)"
+        None,
+        description="the least share of a derivative's size that a term must contribute, and then no term is dropped or added "
+        "(default: chosen by the error of held-out trajectories, and the terms by the likelihood of the whole)",
+    )
+    refine: bool = Field(True, description="find coefficients and trajectory together by multiple shooting; else by the weak form alone")
+    refine_samples: Count = Field(5_000, ge=100, description="how many samples the refinement uses at most, the first of the table")
+    ensemble: Count = Field(
+        100, ge=0, le=10_000, description="how many times the windows are drawn anew, for the probability that a term is included"
     )
     window: Count = Field(16, ge=4, le=1_000, description="how many samples each test function of the weak form reaches to either side")
 
@@ -83,6 +90,9 @@ class Fit(Settings):
     start: dict[Name, Real] | None = Field(None, description="the parameters of a curve, and where their search begins")
     inputs: list[str] | None = Field(None, description="the columns that hold the state (default: all but member and t)")
     horizon: Annotated[Real, AfterValidator(positive)] | None = Field(None, description="how far ahead a forecast looks, in units of t")
+    noise: Annotated[Real, AfterValidator(not_negative)] | None = Field(
+        None, description="normal noise added to the states before anything is fitted, relative to the standard deviation of each"
+    )
     series: str | None = Field(None, description="the column that a diffusion is fitted to, in the order of time")
     dt: Annotated[Real, AfterValidator(positive)] | None = Field(
         None, description="the time from one row of the series to the next (default: that of column t)"
