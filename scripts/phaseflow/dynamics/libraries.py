@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations_with_replacement
@@ -13,11 +13,22 @@ from numpy.typing import NDArray
 from phaseflow.expressions.arrays import evaluate
 from phaseflow.expressions.derivative import ZERO, differentiate
 from phaseflow.expressions.parser import parse
-from phaseflow.expressions.polynomials import Monomial, format_monomial
+from phaseflow.expressions.polynomials import Monomial, expand, format_monomial
 from phaseflow.expressions.tree import Node
 from phaseflow.settings.fits import Library
 
 Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Product:
+    """A number times states, by their places."""
+
+    factor: float
+    places: tuple[int, ...]
+
+
+_Term = Node | _Product
 
 
 @dataclass(frozen=True)
@@ -34,31 +45,61 @@ class Features:
     labels: tuple[str, ...]
     trees: tuple[Node, ...]
 
+    def select(self, chosen: NDArray[np.bool_]) -> Features:
+        """Return some of the terms."""
+        key = chosen.tobytes()
+        if key not in self._selected:
+            places = np.flatnonzero(chosen)
+            self._selected[key] = Features(self.states, tuple(self.labels[p] for p in places), tuple(self.trees[p] for p in places))
+        return self._selected[key]
+
     def evaluate(self, states: Array) -> Array:
         """Return each term at each state, of shape (n_samples, n_features)."""
-        columns = dict(zip(self.states, states.T, strict=True))
-        values = np.empty((len(states), len(self.trees)))
-        for place, tree in enumerate(self.trees):
-            values[:, place] = evaluate(tree, columns)
+        return self.list_values(np.ascontiguousarray(states.T)).T
+
+    def list_values(self, columns: Array) -> Array:
+        """Return each term, of shape (n_features, n_samples), from states of shape (n_states, n_samples)."""
+        values = np.empty((len(self.trees), columns.shape[1]))
+        for place, term in enumerate(self._terms):
+            values[place] = self._evaluate(term, columns)
         return values
 
-    def differentiate(self, states: Array) -> Array:
-        """Return the derivative of each term by each state, of shape (n_samples, n_features, n_states)."""
-        columns = dict(zip(self.states, states.T, strict=True))
-        slopes = np.zeros((len(states), len(self.trees), len(self.states)))
-        for feature, state, tree in self._slopes:
-            slopes[:, feature, state] = evaluate(tree, columns)
-        return slopes
+    def list_slopes(self, columns: Array) -> Iterator[tuple[int, int, Array]]:
+        """Yield the derivatives that are not zero everywhere: feature, state, values of shape (n_samples,) or ()."""
+        for feature, state, term in self._slopes:
+            yield feature, state, self._evaluate(term, columns)
+
+    def _evaluate(self, term: _Term, columns: Array) -> Array:
+        if not isinstance(term, _Product):
+            return evaluate(term, dict(zip(self.states, columns, strict=True)))
+        product: Array = np.float64(term.factor)  # type: ignore[assignment]
+        for place in term.places:
+            product = product * columns[place]
+        return product
 
     @cached_property
-    def _slopes(self) -> list[tuple[int, int, Node]]:
-        """The derivatives that are not zero: feature, state, expression."""
-        found = [
-            (feature, place, differentiate(tree, state))
-            for feature, tree in enumerate(self.trees)
-            for place, state in enumerate(self.states)
-        ]
-        return [entry for entry in found if entry[2] != ZERO]
+    def _selected(self) -> dict[bytes, Features]:
+        return {}
+
+    @cached_property
+    def _terms(self) -> list[_Term]:
+        return [self._simplify(tree) for tree in self.trees]
+
+    @cached_property
+    def _slopes(self) -> list[tuple[int, int, _Term]]:
+        slopes = [(f, place, differentiate(tree, state)) for f, tree in enumerate(self.trees) for place, state in enumerate(self.states)]
+        return [(feature, place, self._simplify(tree)) for feature, place, tree in slopes if tree != ZERO]
+
+    def _simplify(self, tree: Node) -> _Term:
+        """Return a product of states as the list of its factors, which is quicker; anything else as it is."""
+        try:
+            polynomial = expand(tree)
+        except ValueError:
+            return tree
+        if len(polynomial) != 1 or any(name not in self.states for name, _ in next(iter(polynomial))):
+            return tree
+        monomial, factor = next(iter(polynomial.items()))
+        return _Product(float(factor), tuple(self.states.index(name) for name, power in monomial for _ in range(power)))
 
 
 def list_features(library: Library, states: Sequence[str]) -> Features:

@@ -27,8 +27,9 @@ Mask = NDArray[np.bool_]
 _STAGES, _WEIGHTS = DOP853.A[:12, :12], DOP853.B[:12]
 # Residuals are not taken for smaller than this share of a state's spread: the integrator is right to less.
 SMALLEST = 1e-8
-_STEP_ERROR, _MOST_HALVINGS = 1e-10, 6
-_MOST_ITERATIONS, _TOLERANCE, _MOST_GROWTH, _MOST_SHRINKAGE = 40, 1e-2, 10.0, 100.0
+MOST_ITERATIONS = 40
+_STEP_ERROR, _MOST_HALVINGS = 1e-9, 6
+_TOLERANCE, _MOST_GROWTH, _MOST_SHRINKAGE = 1e-2, 10.0, 100.0
 _SCORED_AT_ONCE = 60
 # A candidate that the terms already there explain up to this share says nothing new.
 _RANK = 1e-10
@@ -96,6 +97,8 @@ class Shot:
 
 def advance(features: Features, states: Array, coefficients: Array, dt: float, parts: int) -> Array:
     """Return the states one step later, by some equal parts."""
+    is_used = (coefficients != 0).any(axis=1)
+    features, coefficients = features.select(is_used), coefficients[is_used]
     moved, h = states, dt / parts
     for _ in range(parts):
         slopes = np.empty((len(_WEIGHTS), *states.shape))
@@ -140,7 +143,7 @@ class Step:
         return bool(np.isfinite(self.gaps).all() and np.isfinite(self.by_state).all() and np.isfinite(self.by_coefficient).all())
 
 
-def shoot(features: Features, record: Record, start: Shot, support: Mask, parts: int, fixed: Array | float = 0.0) -> Shot:
+def shoot(features: Features, record: Record, start: Shot, support: Mask, parts: int, fixed: Array | float = 0.0, most: int = MOST_ITERATIONS) -> Shot:
     """Find the trajectory and the free coefficients of the greatest likelihood.
 
     Parameters
@@ -148,10 +151,11 @@ def shoot(features: Features, record: Record, start: Shot, support: Mask, parts:
     start : where the search begins.
     support : shape (n_features, n_states), which coefficients are free.
     fixed : the others, of the same shape; by default 0.
+    most : the iterations that are allowed.
     """
     current = replace(start, coefficients=np.where(support, start.coefficients, fixed), is_converged=False)
     step = _linearise(features, record, current, support, parts)
-    for _ in range(_MOST_ITERATIONS):
+    for _ in range(most):
         if not step.is_finite:
             break
         move, length, information = _solve(record, current, step, support)
@@ -237,6 +241,8 @@ def _measure_gap(step: Step, shot: Shot) -> float:
 def _linearise(features: Features, record: Record, shot: Shot, support: Mask, parts: int) -> Step:
     """Return one step from each sample with its derivatives, slab by slab."""
     n_samples, n_states = shot.states.shape
+    is_used = support.any(axis=1) | (shot.coefficients != 0).any(axis=1)
+    features, coefficients, support = features.select(is_used), shot.coefficients[is_used], support[is_used]
     n_free = int(support.sum())
     gaps = np.zeros((n_samples, n_states))
     derivatives = np.zeros((n_samples, n_states, n_states + n_free))
@@ -245,34 +251,45 @@ def _linearise(features: Features, record: Record, shot: Shot, support: Mask, pa
     with np.errstate(all="ignore"):
         for first in range(0, n_samples, slab):
             part = slice(first, min(first + slab, n_samples))
-            ends, derivatives[part] = _advance_tangents(features, shot.states[part], shot.coefficients, support, record.dt, parts)
+            ends, derivatives[part] = _advance_tangents(features, shot.states[part], coefficients, support, record.dt, parts)
             following = shot.states[first + 1 : first + 1 + len(ends)]
             gaps[first : first + len(following)] = ends[: len(following)] - following
     gaps[~is_live], derivatives[~is_live] = 0.0, 0.0
     return Step(gaps, derivatives[:, :, :n_states], derivatives[:, :, n_states:])
 
 
-def _advance_tangents(
-    features: Features, states: Array, coefficients: Array, support: Mask, dt: float, parts: int
-) -> tuple[Array, Array]:
-    """Return the states one step later, and their derivatives by the states before and by the free coefficients."""
+def _advance_tangents(features: Features, states: Array, coefficients: Array, support: Mask, dt: float, parts: int) -> tuple[Array, Array]:
+    """Return the states one step later, and their derivatives by the states before and by the free coefficients.
+
+    Within, the samples are the last axis, so that every operation runs along them.
+    """
     (n_samples, n_states), (rows, columns) = states.shape, np.nonzero(support)
-    tangents = np.zeros((n_samples, n_states, n_states + len(rows)))
-    tangents[:, range(n_states), range(n_states)] = 1
-    places, h = n_states + np.arange(len(rows)), dt / parts
-    slopes = np.empty((len(_WEIGHTS), *states.shape))
-    growth = np.empty((len(_WEIGHTS), *tangents.shape))
+    n_columns, h = n_states + len(rows), dt / parts
+    moved, tangents = np.ascontiguousarray(states.T), np.zeros((n_states, n_columns, n_samples))
+    tangents[range(n_states), range(n_states)] = 1
+    slopes, growth = np.empty((len(_WEIGHTS), *moved.shape)), np.empty((len(_WEIGHTS), *tangents.shape))
     for _ in range(parts):
         for stage in range(len(_WEIGHTS)):
-            inner = states + h * np.tensordot(_STAGES[stage, :stage], slopes[:stage], axes=1)
-            values = features.evaluate(inner)
-            slopes[stage] = values @ coefficients
-            jacobian = coefficients.T @ features.differentiate(inner)
-            growth[stage] = jacobian @ (tangents + h * np.tensordot(_STAGES[stage, :stage], growth[:stage], axes=1))
-            growth[stage][:, columns, places] += values[:, rows]
-        states = states + h * np.tensordot(_WEIGHTS, slopes, axes=1)
+            inner = moved + h * np.tensordot(_STAGES[stage, :stage], slopes[:stage], axes=1)
+            tangent = tangents + h * np.tensordot(_STAGES[stage, :stage], growth[:stage], axes=1)
+            values = features.list_values(inner)
+            slopes[stage], growth[stage] = coefficients.T @ values, 0.0
+            for (state, by), entry in _list_jacobian(features, coefficients, inner).items():
+                growth[stage, state] += entry * tangent[by]
+            growth[stage, columns, n_states + np.arange(len(rows))] += values[rows]
+        moved = moved + h * np.tensordot(_WEIGHTS, slopes, axes=1)
         tangents = tangents + h * np.tensordot(_WEIGHTS, growth, axes=1)
-    return states, tangents
+    return moved.T, tangents.transpose(2, 0, 1)
+
+
+def _list_jacobian(features: Features, coefficients: Array, columns: Array) -> dict[tuple[int, int], Array]:
+    """Return the entries of the field's Jacobian that are not zero everywhere."""
+    entries: dict[tuple[int, int], Array] = {}
+    for feature, by, values in features.list_slopes(columns):
+        for state in np.flatnonzero(coefficients[feature]):
+            place = int(state), by
+            entries[place] = entries.get(place, 0.0) + coefficients[feature, state] * values
+    return entries
 
 
 def _reduce(record: Record, shot: Shot, step: Step) -> tuple[Array, Array, Array, Array]:

@@ -26,8 +26,7 @@ from phaseflow.settings.systems import System
 
 THRESHOLD = 0.4
 # The largest exponent is the mean over this many times the length of the record.
-_RECORDS = 50
-_MOST_RECORD_SAMPLES = 20_000
+_RECORDS = 25
 # An exponent below this many of its standard errors is none: the motion is regular, and there is no Lyapunov time.
 _SURELY = 3.0
 

@@ -25,7 +25,7 @@ PATH = np.array([0.0, *np.geomspace(1e-10, 10, 111)])
 TRAINING = 0.8
 # Held-out errors below this share of a state's spread count as equal: so near, a term more proves nothing.
 _EXACT = 1e-5
-_MOST_PIECES = 40
+_MOST_PIECES, _MOST_ITERATIONS = 40, 15
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def _hold_out(training: WeakForm, later: Record, features: Features, support: Ma
     """Return the mean square distance of held-out pieces from the nearest trajectory of the equations, and its standard error."""
     coefficients = training.solve(support)
     parts = count_parts(features, later, coefficients)
-    shot = shoot(features, later, begin(later, coefficients), np.zeros_like(support), parts, coefficients)
+    shot = shoot(features, later, begin(later, coefficients), np.zeros_like(support), parts, coefficients, _MOST_ITERATIONS)
     if not shot.is_converged:
         return np.inf, 0.0
     squares = (((later.values - shot.states) / later.spread) ** 2).mean(axis=1)

@@ -36,7 +36,7 @@ _FEWEST_WINDOWS = 4
 # Derivatives of all samples by all terms of one search may have this many entries.
 _LARGEST = 20_000_000
 # A search also begins at so many supports of the path that have more terms than the one that was chosen.
-_DENSER = 2
+_DENSER = 1
 _PREDICTIONS, _TIMES, _LYAPUNOV_TIMES = 50, 1_001, 30.0
 
 
