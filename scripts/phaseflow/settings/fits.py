@@ -11,6 +11,8 @@ from phaseflow.settings.base import PLANNED, Count, Formula, Name, Real, Setting
 from phaseflow.settings.sweeps import Sweep
 from phaseflow.settings.systems import System
 
+# In the order in which each must beat the best of those before it.
+FORECASTERS = ("persistence", "climatology", "linear", "quadratic", "network")
 KINDS = ("linear", "curve", "discover", "network", "forecast", "diffusion")
 
 
@@ -20,8 +22,8 @@ _KEYS: dict[str, dict[str, bool]] = {
     "curve": {"response": True, "start": True},
     "discover": {"inputs": False, "truth": False, "noise": False},
     "network": {"inputs": False, "horizon": True, "sweep": False, "noise": False},
-    "forecast": {"horizon": True, "inputs": False, "truth": False},
-    "diffusion": {"series": True, "dt": False},
+    "forecast": {"horizon": True, "inputs": False, "truth": False, "noise": False, "training": False, "starts": False, "folds": False, "delays": False},
+    "diffusion": {"series": True, "dt": False, "volatility": False, "replicates": False},
 }
 
 
@@ -74,9 +76,16 @@ class Fit(Settings):
     curve: Formula | None = Field(None, description="a curve for nonlinear least squares: an expression of columns and parameters")
     discover: Discover | None = Field(None, description="equations from a trajectory")
     network: Network | None = Field(None, description="a neural network that predicts the state one horizon ahead")
-    forecast: Annotated[list[str] | None, PLANNED] = Field(None, description="the forecasters to compare")
+    forecast: list[Literal["persistence", "climatology", "linear", "quadratic", "network"]] | None = Field(
+        None,
+        min_length=1,
+        description="the forecasters to compare, each trained on one stretch and running freely over the next; persistence, climatology, "
+        "linear autoregression and the quadratic next-generation reservoir are always beside them",
+    )
     diffusion: Name | System | None = Field(
-        None, description="the stochastic system to calibrate: so far geometric Brownian motion or Ornstein-Uhlenbeck"
+        None,
+        description="the stochastic system to calibrate, of one state and one Wiener process: geometric Brownian motion, Ornstein and "
+        "Uhlenbeck's or Cox, Ingersoll and Ross's process by the exact likelihood, any other by Kessler's approximation of it",
     )
     to: str = Field(
         description="the table: `data.<name>`, `optimize.<study>` or `simulate.<scenario>`: its trajectories for discover, network and "
@@ -90,10 +99,28 @@ class Fit(Settings):
     start: dict[Name, Real] | None = Field(None, description="the parameters of a curve, and where their search begins")
     inputs: list[str] | None = Field(None, description="the columns that hold the state (default: all but member and t)")
     horizon: Annotated[Real, AfterValidator(positive)] | None = Field(None, description="how far ahead a forecast looks, in units of t")
+    training: Annotated[Real, AfterValidator(positive)] | None = Field(
+        None, description="how long a forecaster is trained, in units of t (default: half of the record)"
+    )
+    starts: Annotated[Count, Field(ge=10, le=100_000)] | None = Field(
+        None, description="from how many states after the training forecasts begin, over all members (default: 100)"
+    )
+    folds: Annotated[Count, Field(ge=1, le=1_000)] | None = Field(
+        None, description="how many times forecasters are trained anew as the starts move forward (default: 3)"
+    )
+    delays: Annotated[Count, Field(ge=1, le=100)] | None = Field(
+        None, description="how many of the last samples a forecaster sees (default: 3)"
+    )
     noise: Annotated[Real, AfterValidator(not_negative)] | None = Field(
         None, description="normal noise added to the states before anything is fitted, relative to the standard deviation of each"
     )
     series: str | None = Field(None, description="the column that a diffusion is fitted to, in the order of time")
+    volatility: Literal["constant", "garch"] | None = Field(
+        None, description="of a price: constant (the default), or garch: a GARCH(1,1) model of its steps beside it"
+    )
+    replicates: Annotated[Count, Field(ge=99, le=100_000)] | None = Field(
+        None, description="how many series are simulated for the intervals of a short one (default: 999; 199 where each is a search)"
+    )
     dt: Annotated[Real, AfterValidator(positive)] | None = Field(
         None, description="the time from one row of the series to the next (default: that of column t)"
     )
