@@ -143,7 +143,9 @@ class Step:
         return bool(np.isfinite(self.gaps).all() and np.isfinite(self.by_state).all() and np.isfinite(self.by_coefficient).all())
 
 
-def shoot(features: Features, record: Record, start: Shot, support: Mask, parts: int, fixed: Array | float = 0.0, most: int = MOST_ITERATIONS) -> Shot:
+def shoot(
+    features: Features, record: Record, start: Shot, support: Mask, parts: int, fixed: Array | float = 0.0, most: int = MOST_ITERATIONS
+) -> Shot:
     """Find the trajectory and the free coefficients of the greatest likelihood.
 
     Parameters

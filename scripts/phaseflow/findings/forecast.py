@@ -20,7 +20,9 @@ def find_in_terms(settings: Mapping[str, Any], terms: pd.DataFrame, statistics: 
     rows = terms.set_index("term")
     unit = statistics.get("valid_time_unit", "units of t")
     findings = [_find_best(rows, unit, statistics)]
-    findings += [_compare(str(name), rows.loc[name], unit) for name in rows.index if name in asked and isinstance(rows.loc[name, "baseline"], str)]
+    findings += [
+        _compare(str(name), rows.loc[name], unit) for name in rows.index if name in asked and isinstance(rows.loc[name, "baseline"], str)
+    ]
     return findings + _find_far(rows.loc[asked], statistics)
 
 

@@ -14,7 +14,6 @@ from phaseflow.kinds import Context, FitKind
 from phaseflow.settings.fits import Fit
 from phaseflow.settings.systems import System
 
-
 LawName = Literal["geometric_brownian_motion", "ornstein_uhlenbeck", "cox_ingersoll_ross", "scalar"]
 _ROOT = "root__"
 # Processes that are pulled back linearly, by what their noise grows with.
@@ -103,7 +102,9 @@ def check(fit: Fit, path: KeyPath, context: Context) -> list[Mistake]:
     except ValueError as error:
         return [*mistakes, Mistake((*path, "diffusion"), str(error))]
     if fit.volatility == "garch" and law.name != "geometric_brownian_motion":
-        mistakes.append(Mistake((*path, "volatility"), "garch describes the steps of a price: the diffusion must be geometric Brownian motion"))
+        mistakes.append(
+            Mistake((*path, "volatility"), "garch describes the steps of a price: the diffusion must be geometric Brownian motion")
+        )
     return mistakes
 
 

@@ -62,7 +62,7 @@ def _invert_curvature(find_likelihood: Callable[[Array], float], point: Array) -
 def _find_step(find_likelihood: Callable[[Array], float], point: Array, place: int) -> float:
     """Return a step that changes the log-likelihood by about a ten-thousandth: a hundredth of a standard error."""
     best, unit = find_likelihood(point), np.eye(len(point))[place]
-    step = 1e-4 * max(abs(point[place]), 1e-4)
+    step = 1e-4 * max(abs(float(point[place])), 1e-4)
     for _ in range(60):
         fall = best - 0.5 * (find_likelihood(point + step * unit) + find_likelihood(point - step * unit))
         if not np.isfinite(fall):

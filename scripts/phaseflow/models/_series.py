@@ -37,7 +37,7 @@ class Calibrated:
 
 
 def cover_ahead(series: Sequence[Array], learn: Callable[[Array], tuple[float, float, float] | None]) -> dict[str, float]:
-    """Return how often values of the second half lie in the model's 90 % range as seen some steps before, the first half having been learnt.
+    """Return how often values of the second half lie in the 90 % range that the first half gives them some steps before.
 
     Parameters
     ----------

@@ -23,14 +23,20 @@ from phaseflow.models._least_squares import Array
 from phaseflow.models._likelihood import Peak, maximise
 from phaseflow.models._series import FAN, Calibrated
 
-LONG_ENOUGH = 100.0
+LONG_ENOUGH = 50.0
 _REPLICATES = 199
 # From this order on the uniform expansion is right to 1e-8 and better, where I_q itself underflows.
 _LARGE_ORDER = 30.0
 
 
 def fit_square_root(
-    series: Sequence[Array], dt: float, names: Sequence[str], source: str, confidence: float, replicates: int | None, rng: np.random.Generator
+    series: Sequence[Array],
+    dt: float,
+    names: Sequence[str],
+    source: str,
+    confidence: float,
+    replicates: int | None,
+    rng: np.random.Generator,
 ) -> Calibrated:
     """Fit rate, mean and volatility; on a short series, with intervals from series simulated by the fit.
 
@@ -145,7 +151,7 @@ def _list_values(values: Array, dt: float, point: Array, member: int) -> pd.Data
     steps = np.arange(len(values))
     freedom = 4 * kappa * theta / sigma**2
 
-    def scale(time: Array | float) -> tuple[Array, Array]:
+    def scale(time: Any) -> tuple[Array, Array]:
         decay = np.exp(-kappa * np.asarray(time))
         return 2 * kappa / (sigma**2 * (1 - decay)), decay
 

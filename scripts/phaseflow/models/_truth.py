@@ -32,10 +32,10 @@ def find_truth(system: System, features: Features, states: Array) -> dict[str, d
         return _project(system, features, states)
     if any(name not in features.states for polynomial in expanded for monomial in polynomial for name, _ in monomial):
         return None
-    return {state: _label(polynomial, features) for state, polynomial in zip(features.states, expanded, strict=True)}
+    return {state: _label(polynomial) for state, polynomial in zip(features.states, expanded, strict=True)}
 
 
-def _label(polynomial: dict[Monomial, Any], features: Features) -> dict[str, float]:
+def _label(polynomial: dict[Monomial, Any]) -> dict[str, float]:
     return {format_monomial(monomial): float(value) for monomial, value in polynomial.items()}
 
 
@@ -71,7 +71,9 @@ def compare(found: pd.DataFrame, state: str, labels: Sequence[str], truth: dict[
     estimates = both["estimate"].to_numpy()
     with np.errstate(divide="ignore", invalid="ignore"):
         errors = np.abs(estimates - values) / np.abs(values)
-    standing = np.select([(estimates == 0) & (values != 0), (estimates != 0) & (values == 0), estimates != 0], ["missing", "false", "found"], "absent")
+    standing = np.select(
+        [(estimates == 0) & (values != 0), (estimates != 0) & (values == 0), estimates != 0], ["missing", "false", "found"], "absent"
+    )
     return both.assign(truth=values, relative_error=np.where(values == 0, np.nan, errors), standing=standing)
 
 

@@ -59,9 +59,7 @@ def fit_diffusion(fit: Fit, table: pd.DataFrame, source: str, rng: np.random.Gen
     return Fitted(terms, statistics, found.rows)
 
 
-def _calibrate(
-    fit: Fit, system: System, law: Law, series: list[Array], dt: float, source: str, rng: np.random.Generator
-) -> Calibrated:
+def _calibrate(fit: Fit, system: System, law: Law, series: list[Array], dt: float, source: str, rng: np.random.Generator) -> Calibrated:
     confidence = fit.confidence.value
     if law.name == "geometric_brownian_motion":
         return fit_geometric(series, dt, law.names, source, confidence)

@@ -117,7 +117,9 @@ def _refine(asked: Discover, features: Features, record: Record, path: Path, wea
         begun.append(candidates)
     n_states, widest = record.values.shape[1], max(int(support.sum()) for support in begun)
     if record.values.size * (n_states + widest) > _LARGEST:
-        return _keep_weak(weak, chosen, record.values, asked.window, "least squares of the weak form, since the record is too large to refine")
+        return _keep_weak(
+            weak, chosen, record.values, asked.window, "least squares of the weak form, since the record is too large to refine"
+        )
     search = Search(features, record, candidates if is_searched else chosen, count_parts(features, record, weak.solve(chosen)))
     for support in begun:
         start = begin(record, weak.solve(support))
@@ -128,7 +130,9 @@ def _refine(asked: Discover, features: Features, record: Record, path: Path, wea
     undecided = search.find_undecided() if is_searched else np.zeros_like(chosen)
     criterion, support, shot = search.best
     if not math.isfinite(criterion):
-        return _keep_weak(weak, chosen, record.values, asked.window, "least squares of the weak form, since no trajectory of the equations was found")
+        return _keep_weak(
+            weak, chosen, record.values, asked.window, "least squares of the weak form, since no trajectory of the equations was found"
+        )
     return _read_shot(support, shot, undecided)
 
 
@@ -202,8 +206,15 @@ def _tabulate(
 
 def _write_equation(state: str, terms: pd.DataFrame) -> dict[str, Any]:
     rows = terms[(terms["equation"] == state) & (terms["estimate"] != 0)]
-    text = " + ".join(f"{value:.6g}*{name}" for value, name in zip(rows["estimate"], rows["feature"], strict=True)) or "0"
-    return {"text": f"{state}' = {text.replace('*1 ', ' ').removesuffix('*1').replace('+ -', '- ')}", "terms": len(rows)}
+    text = " + ".join(_write_term(value, str(name)) for value, name in zip(rows["estimate"], rows["feature"], strict=True)) or "0"
+    return {"text": f"{state}' = {text.replace('+ -', '- ')}", "terms": len(rows)}
+
+
+def _write_term(value: float, name: str) -> str:
+    number = f"{value:.6g}"
+    if name == "1":
+        return number
+    return f"{number.removesuffix('1')}{name}" if number in ("1", "-1") else f"{number}*{name}"
 
 
 def _describe_noise(states: Sequence[str], found: Found, samples: Sequence[Array]) -> dict[str, Any]:
@@ -225,7 +236,7 @@ def _predict(fit: Fit, features: Features, found: Found, samples: Sequence[Array
     starts = found.states[np.linspace(0, len(found.states) - 1, _PREDICTIONS).astype(int)]
     true_starts = np.empty_like(starts)
     true_starts[:, order] = starts
-    span = dt * max(len(sample) for sample in samples)
+    span = dt * (max(len(sample) for sample in samples) - 1)
     exponent = find_exponent(fit.truth, true_starts[-1], span, "true equations")
     reach = _LYAPUNOV_TIMES * exponent.time if math.isfinite(exponent.time) else span
     times = np.linspace(0.0, reach, _TIMES)

@@ -82,7 +82,7 @@ def fit_forecast(fit: Fit, table: pd.DataFrame, source: str, rng: np.random.Gene
     _check_spread(samples, layout, states, source)
     exponent = _find_exponent(fit, states, clean, dt)
     runs = {name: _run(name, fit, samples, layout, weights_seed) for name in names}
-    times = dt * np.arange(layout.n_ahead + 1)
+    times: Array = dt * np.arange(layout.n_ahead + 1, dtype=np.float64)
     terms = _tabulate(fit, runs, layout, times, exponent, rng)
     statistics = {
         "model": "forecast",
@@ -115,7 +115,9 @@ def lay_out(fit: Fit, samples: Sequence[Array], dt: float, source: str) -> Layou
     n_training = round(fit.training.value / dt) + 1 if fit.training is not None else shortest // 2
     room = [len(sample) - n_ahead - n_training for sample in samples]
     if n_training < _FEWEST_TRAINING or sum(max(0, space) for space in room) < _FEWEST_STARTS or min(room) < 0:
-        text = f"{shortest} samples leave no room for {n_training} of training (at least {_FEWEST_TRAINING}), {_FEWEST_STARTS} starts after "
+        text = (
+            f"{shortest} samples leave no room for {n_training} of training (at least {_FEWEST_TRAINING}), {_FEWEST_STARTS} starts after "
+        )
         raise DataError(f"{source}: {text}them and {n_ahead} steps ahead of each; give a shorter training or horizon")
     n_folds = fit.folds or _FOLDS
     per_member = max(1, (fit.starts or _STARTS) // len(samples))
@@ -128,10 +130,11 @@ def lay_out(fit: Fit, samples: Sequence[Array], dt: float, source: str) -> Layou
 
 def _choose_names(fit: Fit, n_states: int, source: str) -> list[str]:
     """Return the forecasters that run: those asked for and the plain ones, in the order in which each must beat those before it."""
-    asked = set(fit.forecast or [])
-    is_small = count_features(n_states, (fit.delays or _DELAYS)) <= MOST_FEATURES
+    asked, n_delays = set(fit.forecast or []), fit.delays or _DELAYS
+    n_features = count_features(n_states, n_delays)
+    is_small = n_features <= MOST_FEATURES
     if "quadratic" in asked and not is_small:
-        raise DataError(f"{source}: {count_features(n_states, (fit.delays or _DELAYS))} products of {n_states} states at {(fit.delays or _DELAYS)} times are too many")
+        raise DataError(f"{source}: {n_features} products of {n_states} states at {n_delays} times are too many for a quadratic map")
     plain = {"persistence", "climatology", "linear"} | ({"quadratic"} if is_small else set())
     return [name for name in FORECASTERS if name in asked | plain]
 
@@ -184,9 +187,7 @@ def _list_ridges(learnt: Sequence[Forecaster]) -> list[float]:
     return [one.ridge for one in learnt if not math.isnan(one.ridge)]
 
 
-def _tabulate(
-    fit: Fit, runs: dict[str, Runs], layout: Layout, times: Array, exponent: Exponent, rng: np.random.Generator
-) -> pd.DataFrame:
+def _tabulate(fit: Fit, runs: dict[str, Runs], layout: Layout, times: Array, exponent: Exponent, rng: np.random.Generator) -> pd.DataFrame:
     """Return a row a forecaster: its valid prediction time and its errors, each tested against the best of those before it."""
     unit = exponent.time if math.isfinite(exponent.time) else 1.0
     rows: list[dict[str, Any]] = []

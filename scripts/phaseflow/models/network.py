@@ -102,6 +102,12 @@ class Answer:
 
 
 def count_steps(fit: Fit, dt: float, source: str) -> int:
+    """Return how many samples the horizon is away.
+
+    Raises
+    ------
+    DataError : it is no whole number of steps.
+    """
     horizon = fit.horizon.value if fit.horizon is not None else dt
     steps = max(1, round(horizon / dt))
     if abs(steps * dt - horizon) > _NEAR * horizon:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from phaseflow.expressions.quantity import Quantity
-from phaseflow.settings.base import PLANNED, Count, Formula, Name, Real, Settings, fail, not_negative, positive
+from phaseflow.settings.base import Count, Formula, Name, Real, Settings, fail, not_negative, positive
 from phaseflow.settings.sweeps import Sweep
 from phaseflow.settings.systems import System
 
@@ -22,7 +22,16 @@ _KEYS: dict[str, dict[str, bool]] = {
     "curve": {"response": True, "start": True},
     "discover": {"inputs": False, "truth": False, "noise": False},
     "network": {"inputs": False, "horizon": True, "sweep": False, "noise": False},
-    "forecast": {"horizon": True, "inputs": False, "truth": False, "noise": False, "training": False, "starts": False, "folds": False, "delays": False},
+    "forecast": {
+        "horizon": True,
+        "inputs": False,
+        "truth": False,
+        "noise": False,
+        "training": False,
+        "starts": False,
+        "folds": False,
+        "delays": False,
+    },
     "diffusion": {"series": True, "dt": False, "volatility": False, "replicates": False},
 }
 
@@ -119,7 +128,7 @@ class Fit(Settings):
         None, description="of a price: constant (the default), or garch: a GARCH(1,1) model of its steps beside it"
     )
     replicates: Annotated[Count, Field(ge=99, le=100_000)] | None = Field(
-        None, description="how many series are simulated for the intervals of a short one (default: 999; 199 where each is a search)"
+        None, description="how many series are simulated for the intervals of a short one (default: 499; 199 where each is a search)"
     )
     dt: Annotated[Real, AfterValidator(positive)] | None = Field(
         None, description="the time from one row of the series to the next (default: that of column t)"
