@@ -86,8 +86,8 @@ def write_caption(name: str, fit: Fit) -> str:
     beside = " beside the true ones" if fit.truth is not None else ""
     return (
         f"The equations of {name}, found from {fit.to} alone: on the left the coefficients{beside}, with intervals where these are "
-        "wider than the dots; on the right how far the later fifth of the data lies from the nearest trajectories of equations with so many "
-        "terms. The circle marks where the search by likelihood began: the fewest terms that do as well as any."
+        "wider than the dots; on the right how far the later fifth of the data lies from the nearest trajectories of equations "
+        "with so many terms. The circle marks where the search by likelihood began: the fewest terms that do as well as any."
     )
 
 
