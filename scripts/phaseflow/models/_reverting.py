@@ -1,8 +1,9 @@
 """Ornstein and Uhlenbeck's process: sampled evenly it is x' = a x + b + noise, a = exp(-kappa dt), so least squares is its likelihood.
 
 Over few relaxation times the estimate of kappa is too large and its error skewed. Its t-statistic depends on no other parameter, so its
-law is simulated for each a and the test inverted: the interval holds every a that is not rejected, and the point where the statistic is
-at its median is the corrected estimate. Theta and sigma have the interval of a bootstrap of their t-statistics at corrected values.
+law is simulated for each a and the test inverted: the interval holds every a that is not rejected, and where the statistic is at its
+median lies the corrected estimate. Theta and sigma have the intervals of a bootstrap of their t-statistics, over all a by the confidence
+in each.
 
 Source: Andrews (1993), Econometrica 61, 139-165 (median-unbiased); Hansen (1999), Rev. Econ. Stat. 81, 594-607 (the grid bootstrap);
 Tang and Chen (2009), J. Econometrics 149, 65-81 (the bias of kappa); Efron and Tibshirani (1993), An Introduction to the Bootstrap,
@@ -28,6 +29,8 @@ from phaseflow.models._series import FAN, Calibrated, cover_ahead
 LONG_ENOUGH = 50.0
 _GRID = 24
 _REPLICATES = 499
+# Over so many slopes the confidence in the slope is spread for the other parameters.
+_SLOPES = 20
 
 
 @dataclass(frozen=True)
@@ -128,25 +131,34 @@ def _correct(
     tail, n = 0.5 - confidence / 2, sum(lengths) - len(lengths)
     kicks = [rng.standard_normal((replicates, length)) for length in lengths]
     seen, spread = float(line.slope[0]), float(line.spread[0])
-    # Slopes from far below what was seen up to no return at all, denser near 1.
+    # Slopes from no return at all down to far below what was seen, denser near 1.
     most = max(4 * point[0], point[0] + 6 * errors[0]) * dt
     grid = np.exp(-most * np.linspace(0, 1, _GRID) ** 2)
-    quantiles = np.array([np.quantile(_find_ratios(slope, kicks), [tail, 0.5, 1 - tail]) for slope in grid])
-    gaps = (seen - grid)[:, None] / spread - quantiles
-    # gaps fall as the slope grows: the statistic seen is too large for a small slope and too small for a large one.
-    highest, middle, lowest = (_find_crossing(grid, gaps[:, place]) for place in range(3))
+    # How likely a smaller statistic than the one seen is: it rises from 0 to 1 as the slope falls, a distribution of confidence.
+    chances = np.array([(_find_ratios(slope, kicks) <= (seen - slope) / spread).mean() for slope in grid])
+    chances = np.maximum.accumulate(chances)
+    highest, middle, lowest = (_find_crossing(grid, chances - level) for level in (tail, 0.5, 1 - tail))
     rates = [-math.log(value) / dt for value in (lowest, middle, highest)]
-    # Where no return can be told from none at all, theta and sigma are those of a return within the record.
-    slope = float(np.clip(middle, 1e-12, math.exp(-1 / n)))
-    values, own = _to_process(_draw_lines(*_simulate(slope, kicks)), dt, n)
-    truth = np.array([-math.log(slope) / dt, 0.0, math.sqrt(-2 * math.log(slope) / dt / (1 - slope**2))])
-    intervals = [(min(rates), max(rates))]
-    for place in (1, 2):
+    ratios = _draw_others(grid, chances, kicks, dt, n)
+    # By symmetry the statistic of theta has the same law on both sides. Ranks out of one more than there are draws: no bias of a few draws.
+    reach = float(np.nanquantile(np.abs(ratios[0]), confidence, method="weibull")) * errors[1]
+    low, high = np.nanquantile(ratios[1], [tail, 1 - tail], method="weibull")
+    sigmas = float(point[2] - high * errors[2]), float(point[2] - low * errors[2])
+    return rates[1], [(min(rates), max(rates)), (float(point[1] - reach), float(point[1] + reach)), sigmas]
+
+
+def _draw_others(grid: Array, chances: Array, kicks: Sequence[Array], dt: float, n: int) -> Array:
+    """Return t-statistics of theta and sigma, of shape (2, n_draws), on series whose slopes are spread as confidence in the slope is."""
+    shares = np.array_split(np.arange(len(kicks[0])), _SLOPES)
+    found = []
+    for place, rows in enumerate(shares):
+        # Where no return can be told from none at all, theta and sigma are those of a return within the record.
+        slope = float(np.clip(_find_crossing(grid, chances - (place + 0.5) / _SLOPES), 1e-12, math.exp(-1 / n)))
+        values, own = _to_process(_draw_lines(*_simulate(slope, [kick[rows] for kick in kicks])), dt, n)
         with np.errstate(all="ignore"):
-            ratios = (values[place] - truth[place]) / own[place]
-        low, high = np.quantile(ratios[np.isfinite(ratios)], [tail, 1 - tail])
-        intervals.append((float(point[place] - high * errors[place]), float(point[place] - low * errors[place])))
-    return rates[1], intervals
+            sigma = math.sqrt(-2 * math.log(slope) / dt / (1 - slope**2))
+            found.append(np.stack([values[1] / own[1], (values[2] - sigma) / own[2]]))
+    return np.concatenate(found, axis=1)
 
 
 def _simulate(slope: float, kicks: Sequence[Array]) -> tuple[Array, Array]:

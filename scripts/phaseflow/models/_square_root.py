@@ -25,7 +25,7 @@ from phaseflow.models._series import FAN, Calibrated
 
 LONG_ENOUGH = 50.0
 _REPLICATES = 199
-# From this order on the uniform expansion is right to 1e-8 and better, where I_q itself underflows.
+# From this order on the uniform expansion is right to 1e-7 and better, where I_q itself underflows.
 _LARGE_ORDER = 30.0
 
 
