@@ -8,7 +8,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed-$(shell cksum < requirements.txt | tr ' ' '-')
 CONFIGFILE := $(if $(CONFIG),--configfile $(CONFIG))
 
-.PHONY: run test lint format lock docs prune verify clean help
+.PHONY: run test lint format lock docs prune verify compare export clean help
 .DEFAULT_GOAL := help
 
 run: $(STAMP)  ## make the page: results/report/index.html (CORES=4, CONFIG=config.yaml)
@@ -45,6 +45,12 @@ prune: $(STAMP)  ## empty the pool of chunks of what the config does not need
 
 verify: $(STAMP)  ## compare every result with its checksum
 	$(BIN)/python scripts/verify.py $(CONFIG)
+
+compare: $(STAMP)  ## lay two results folders side by side (A=first/results B=second/results)
+	$(BIN)/python scripts/compare.py $(A) $(B)
+
+export: $(STAMP)  ## pack page, figures and tables into export/report.zip, and print export/report.pdf
+	$(BIN)/python scripts/export.py $(CONFIG)
 
 clean:  ## remove all results
 	find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +

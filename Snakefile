@@ -42,6 +42,12 @@ wildcard_constraints:
     piece="[0-9a-f]{16}",
 
 
+onsuccess:
+    from phaseflow.provenance import describe_run
+
+    describe_run(Path(workflow.basedir))
+
+
 rule all:
     input:
         lambda w: plan().targets(),
@@ -175,8 +181,17 @@ rule report:
     input:
         unpack(lambda w: plan().page_inputs()),
     output:
-        page="results/report/index.html",
-        figures=directory("results/report/figures"),
+        page=report(
+            "results/report/index.html",
+            category="The page",
+            labels={"page": "index.html"},
+        ),
+        figures=report(
+            directory("results/report/figures"),
+            patterns=["{figure}.svg"],
+            category="Figures",
+            labels={"figure": "{figure}"},
+        ),
         receipt="results/receipts/report/index.json",
     log:
         "results/logs/report.log",

@@ -258,6 +258,7 @@ def list_trial_columns(study: Study) -> list[str]:
 
 def _choose_figures(config: Config) -> Iterator[FigureRequest]:
     plugins: list[tuple[str, Figure]] = [(name, load_plugin("figures", name)) for name in list_plugins("figures")]
+    plugins.sort(key=lambda plugin: not plugin[1].is_lead)
     for section, entries in list_entries(config).items():
         for source, settings in entries.items():
             for name, figure in plugins:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.style
@@ -21,7 +22,7 @@ from phaseflow.tables import write_json, write_whole
 
 _SETTINGS: dict[str, type[Settings]] = {"simulate": Scenario, "optimize": Study, "fit": Fit}
 STYLE_PATH = Path(__file__).parent / "figures" / "phaseflow.mplstyle"
-PNG_DPI = 200
+PNG_DPI, THUMB_DPI = 200, 48
 
 
 def draw_figures(block: Block, tables: Mapping[str, Path], folder: Path) -> None:
@@ -43,16 +44,16 @@ def draw_figures(block: Block, tables: Mapping[str, Path], folder: Path) -> None
     with mpl.style.context(STYLE_PATH), mpl.rc_context({"svg.hashsalt": "phaseflow"}):
         for request in settings["figures"]:
             figure: Figure = load_plugin("figures", request["figure"])
-            alt = draw_figure(figure, source, figure.options.model_validate(request["options"]), temporary / request["file"])
-            descriptions[request["file"]] = {"alt": alt, "dense": figure.is_dense}
+            options = figure.options.model_validate(request["options"])
+            descriptions[request["file"]] = draw_figure(figure, source, options, temporary / request["file"])
             print(f"{section}.{source.name}: {request['figure']} drawn")
     write_json(temporary / "figures.json", descriptions)
     shutil.rmtree(folder, ignore_errors=True)
     temporary.replace(folder)
 
 
-def draw_figure(figure: Figure, source: Source, options: Settings, stem: Path) -> str:
-    """Draw one figure to `<stem>.svg`, `.png` and `.parquet`; return the sentence that describes it."""
+def draw_figure(figure: Figure, source: Source, options: Settings, stem: Path) -> dict[str, Any]:
+    """Draw one figure to `<stem>.svg`, `.png`, a small `.thumb.png`, and its data to `.parquet`; return what the page says of it."""
     data = figure.prepare(source, options)
     with write_whole(stem.with_name(f"{stem.name}.parquet")) as temporary:
         data.to_parquet(temporary, index=False)
@@ -60,4 +61,5 @@ def draw_figure(figure: Figure, source: Source, options: Settings, stem: Path) -
     figure.draw(canvas, data, source, options)
     canvas.savefig(stem.with_name(f"{stem.name}.svg"), metadata={"Date": None, "Creator": None})
     canvas.savefig(stem.with_name(f"{stem.name}.png"), dpi=PNG_DPI, metadata={"Software": None})
-    return figure.describe(data)
+    canvas.savefig(stem.with_name(f"{stem.name}.thumb.png"), dpi=THUMB_DPI, metadata={"Software": None})
+    return {"alt": figure.describe(data), "dense": figure.is_dense, "view": figure.view(canvas, data)}

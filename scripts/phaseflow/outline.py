@@ -11,6 +11,9 @@ from phaseflow import paths
 from phaseflow.config import Config, FigureRequest, list_entries
 from phaseflow.settings.base import Settings
 
+# The rules that make an entry's tables, in the order in which they run.
+_RULES = {"simulate": ["simulate", "gather"], "optimize": ["optimize", "collect"], "fit": ["fit"]}
+
 
 def describe_page(config: Config, figures: Sequence[tuple[str, FigureRequest, str]]) -> dict[str, Any]:
     """Return the outline of the page.
@@ -34,9 +37,12 @@ def describe_page(config: Config, figures: Sequence[tuple[str, FigureRequest, st
                     "kind": entry.kind,
                     "settings": stated,
                     "config": format_yaml({section: {name: stated}}),
+                    "rules": _RULES[section],
                     "tables": {kind: str(path) for kind, path in paths.list_tables(section, name).items()},
                     "figures": [
-                        {"file": file, "caption": caption} for file, r, caption in figures if (r.section, r.source) == (section, name)
+                        {"file": file, "caption": caption, "made_by": f"figures/{r.name}.py"}
+                        for file, r, caption in figures
+                        if (r.section, r.source) == (section, name)
                     ],
                 }
             )

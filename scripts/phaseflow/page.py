@@ -26,6 +26,7 @@ from markupsafe import Markup
 from phaseflow.assembly import publish
 from phaseflow.errors import ResultsError
 from phaseflow.findings import Finding, Findings, format_number
+from phaseflow.paths import RUN_PAGE
 from phaseflow.plugins import list_plugins, load_plugin
 from phaseflow.receipts import read_receipt
 from phaseflow.settings.block import Block
@@ -33,7 +34,7 @@ from phaseflow.tables import read_parquet, write_text
 
 ROWS_SHOWN = 50
 _ASSETS = Path(__file__).parent / "page_assets"
-_MAIN_TABLES = {"simulate": "members", "optimize": "trials", "fit": "terms"}
+MAIN_TABLES = {"simulate": "members", "optimize": "trials", "fit": "terms"}
 _IDS = frozenset({"member", "trial"})
 # Columns that are shown even where every row has the same value.
 _KEPT = frozenset({"member", "trial", "term", "status", "value", "estimate"})
@@ -95,19 +96,20 @@ def write_page(block: Block, pieces: Sequence[Path], receipts: Sequence[Path], p
         for entry in outline["entries"]
     ]
     content = {**outline, "entries": entries, "engines": engines, "figures_folder": _relate(figures_folder, page_path)}
-    write_text(page_path, render_page(content))
+    content["run_page"] = _relate(RUN_PAGE, page_path)
+    write_text(page_path, render("template.html.j2", content))
     publish([drawn[file][0] / f"{file}.{suffix}" for file in files for suffix in ("svg", "png", "parquet")], figures_folder)
     print(f"{page_path}: {len(entries)} entries, {len(files)} figures")
 
 
-def render_page(content: Mapping[str, Any]) -> str:
-    """Return the page as HTML."""
+def render(template: str, content: Mapping[str, Any]) -> str:
+    """Return a page as HTML, with our style and script at hand."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_ASSETS), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["number"] = format_number
-    script = (_ASSETS / "page.js").read_text(encoding="utf-8")
-    return environment.get_template("template.html.j2").render(
+    script = "".join((_ASSETS / name).read_text(encoding="utf-8") for name in ("page.js", "views.js"))
+    return environment.get_template(template).render(
         content,
         style=Markup((_ASSETS / "style.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
         script=Markup(script),  # noqa: S704 - our own file
@@ -136,12 +138,14 @@ def read_receipts(paths: Iterable[Path]) -> tuple[dict[Path, str], list[tuple[st
 def _complete(entry: Mapping[str, Any], figures: list[dict[str, Any]], checksums: Mapping[Path, str], page_path: Path) -> dict[str, Any]:
     """Return an entry of the outline with its findings, figures, table and files, as the template wants it."""
     paths = {kind: Path(path) for kind, path in entry["tables"].items()}
-    main_path = paths[_MAIN_TABLES[entry["section"]]]
-    table = _read_table(main_path)
+    main_path = paths[MAIN_TABLES[entry["section"]]]
+    table = read_table(main_path)
     statistics = _read_json(paths["statistics"]) if "statistics" in paths else {}
+    findings = _find(entry, table, statistics | _read_roots(paths))
     return {
         **entry,
-        "findings": _find(entry, table, statistics | _read_roots(paths)),
+        "findings": findings,
+        "headline": choose_headline(findings),
         "figures": figures,
         "table": show_table(table),
         "main_file": _relate(main_path, page_path),
@@ -150,9 +154,14 @@ def _complete(entry: Mapping[str, Any], figures: list[dict[str, Any]], checksums
     }
 
 
+def choose_headline(findings: Sequence[Finding]) -> Finding | None:
+    """Return the finding to be seen first: a failure before all else."""
+    return next((finding for finding in findings if finding.standing == "failed"), next(iter(findings), None))
+
+
 def _read_roots(paths: Mapping[str, Path]) -> dict[str, Any]:
     """Return the roots that a study found, as rows."""
-    return {"roots": _read_table(paths["roots"]).to_dict("records")} if "roots" in paths else {}
+    return {"roots": read_table(paths["roots"]).to_dict("records")} if "roots" in paths else {}
 
 
 def _find(entry: Mapping[str, Any], table: pd.DataFrame, statistics: Mapping[str, Any]) -> list[Finding]:
@@ -195,11 +204,22 @@ def make_cell(value: Any) -> Cell:
 def embed_figure(figure: Mapping[str, str], folder: Path, about: Mapping[str, Any]) -> dict[str, Any]:
     """Return a figure as the template wants it: many points as a picture in base64, else shapes."""
     stem = folder / figure["file"]
+    shown = {**figure, "alt": about["alt"], "picture": None, "shapes": None, "thumb": _encode(stem, "thumb.png"), "view": None}
+    if about["view"] is not None:
+        shown["view"] = embed_data(about["view"])
     if about["dense"]:
-        picture = base64.b64encode(stem.with_name(f"{stem.name}.png").read_bytes()).decode()
-        return {**figure, "alt": about["alt"], "picture": picture, "shapes": None}
-    shapes = embed_svg(stem.with_name(f"{stem.name}.svg").read_text(encoding="utf-8"), stem.name)
-    return {**figure, "alt": about["alt"], "picture": None, "shapes": shapes}
+        return shown | {"picture": _encode(stem, "png")}
+    return shown | {"shapes": embed_svg(stem.with_name(f"{stem.name}.svg").read_text(encoding="utf-8"), stem.name)}
+
+
+def _encode(stem: Path, suffix: str) -> str:
+    return base64.b64encode(stem.with_name(f"{stem.name}.{suffix}").read_bytes()).decode()
+
+
+def embed_data(value: Any) -> Markup:
+    """Return plain data to be put into a script element: no text in it can end the element."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))  # noqa: S704 - no markup is left
 
 
 def embed_svg(text: str, name: str) -> Markup:
@@ -234,7 +254,8 @@ def _is_harmless(key: str, value: str) -> bool:
     return not key.lower().startswith("on") and not re.search(r"url\((?!#)", value)
 
 
-def _read_table(path: Path) -> pd.DataFrame:
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a table of results."""
     if path.suffix == ".parquet":
         return read_parquet(path).to_pandas()
     # Careful: pandas takes words such as NA for missing; here only an empty field is.

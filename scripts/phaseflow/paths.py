@@ -12,6 +12,7 @@ LOGS = RESULTS / "logs"
 TIMINGS = RESULTS / "timings"
 PAGE = RESULTS / "report" / "index.html"
 FIGURES = RESULTS / "report" / "figures"
+RUN_PAGE = TIMINGS / "run.html"
 LOCK = LOGS / ".lock"
 
 # The files that a chunk consists of, by section.

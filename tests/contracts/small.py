@@ -1,11 +1,16 @@
 """A small study of every kind, and its tables made without Snakemake."""
 
+import contextlib
 from pathlib import Path
 
 from phaseflow.assembly import gather_members
+from phaseflow.config import load_config
+from phaseflow.drawing import draw_figures
 from phaseflow.ensemble import simulate_chunk
-from phaseflow.paths import list_tables
+from phaseflow.page import write_page
+from phaseflow.paths import FIGURE_PIECES, FIGURES, PAGE, find_receipt, list_tables
 from phaseflow.plan import Plan
+from phaseflow.receipts import write_receipt
 from phaseflow.regression import fit_model
 from phaseflow.trials import collect_trials, solve_chunk
 
@@ -15,6 +20,7 @@ data: {longley: {dataset: statsmodels.longley}, sp500: {dataset: arch.sp500}}
 simulate:
   pair: {system: lorenz63, time: {stop: 2, samples: 11}, ensemble: {members: 3, perturb: {x: 0.1}}}
   plane: {system: van_der_pol, time: {stop: 2, samples: 11}}
+  field: {system: fitzhugh_nagumo, time: {stop: 20, samples: 201}, measure: {fixed_points: true}}
   many: {system: lorenz63, time: {stop: 20}, sweep: {rho: {start: 1, stop: 30, count: 20}}, measure: {extrema: z, lyapunov: all}, chunk: 4}
   plane2: {system: lorenz63, time: {stop: 2}, sweep: {rho: [1, 20], sigma: [5, 10]}, measure: {lyapunov: largest}}
   stiff: {system: robertson, time: {stop: 40, samples: 11}, solver: {method: LSODA}}
@@ -79,3 +85,23 @@ def make_tables(plan: Plan, folder: Path) -> None:
         source = next(iter(plan.reads("fit", name).values()))
         outputs = [folder / path for path in list_tables("fit", name).values()]
         fit_model(plan.block("fit", name), source if source.is_absolute() else folder / source, *outputs)
+
+
+def make_page(config: str, folder: Path) -> Path:
+    """Make all results of a config in a folder, by the library's own functions; return the page."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with contextlib.chdir(folder):
+        Path("config.yaml").write_text(config)
+        plan = Plan(load_config(Path("config.yaml")))
+        make_tables(plan, Path())
+        for section, name in plan.finals():
+            if section != "report":
+                write_receipt(
+                    find_receipt(section, name), plan.origin(section, name), [p for p in plan.outputs(section, name) if p.exists()]
+                )
+        for piece, origin in plan.figure_pieces().items():
+            draw_figures(origin.block, plan.figure_tables(piece), FIGURE_PIECES / piece)
+        origin, inputs = plan.origin("report", "index"), plan.page_inputs()
+        write_page(origin.block, inputs["pieces"], inputs["receipts"], PAGE, FIGURES)
+        write_receipt(find_receipt("report", "index"), origin, [PAGE, FIGURES])
+    return folder / PAGE

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy.special import ellipk
 
-from phaseflow.dynamics.cycles import Flow, find_cycle
+from phaseflow.dynamics.cycles import find_cycle
 from phaseflow.dynamics.fields import make_field
+from phaseflow.dynamics.variational import Flow
 from tests.unit.tasks import make_task
 
 HOPF = {

@@ -9,8 +9,9 @@ LIBRARY = Path(__file__).resolve().parents[2] / "scripts" / "phaseflow"
 FLOORS = [
     {"errors", "seeds", "sources", "joblog"},
     {"expressions", "settings", "sweeps", "tables", "receipts", "data", "paths", "plugins"},
-    {"dynamics", "engines", "measures", "certificates", "findings", "problems", "models", "figures", "kinds", "catalogues"},
-    {"session", "plan", "config", "outline", "reference", "ensemble", "assembly", "trials", "regression", "drawing", "page"},
+    {"dynamics", "engines", "measures", "certificates", "findings", "problems", "models", "figures", "views", "kinds", "catalogues"},
+    {"session", "plan", "config", "outline", "reference", "ensemble", "assembly", "trials", "regression", "drawing", "page"}
+    | {"comparison", "export", "provenance"},
 ]
 FILES = sorted(path for path in LIBRARY.rglob("*.py") if path != LIBRARY / "__init__.py")
 

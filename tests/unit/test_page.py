@@ -56,7 +56,7 @@ def make_table(path, table):
         table.to_parquet(path, index=False)
 
 
-def make_study(folder, members=None, name="attractor", caption="A figure.", title="Study", dense=False):
+def make_study(folder, members=None, name="attractor", caption="A figure.", title="Study", dense=False, view=None):
     """Write what a page is made of; return the arguments of write_page."""
     results = folder / "results"
     members_path = results / "simulate" / "attractor" / "members.parquet"
@@ -74,9 +74,9 @@ def make_study(folder, members=None, name="attractor", caption="A figure.", titl
     piece.mkdir(parents=True, exist_ok=True)
     files = ["one", "two"]
     for file in files:
-        for suffix, content in (("svg", SVG), ("png", "png"), ("parquet", "data")):
+        for suffix, content in (("svg", SVG), ("png", "png"), ("thumb.png", "png"), ("parquet", "data")):
             (piece / f"{file}.{suffix}").write_text(content)
-    (piece / "figures.json").write_text(json.dumps({file: {"alt": caption, "dense": dense} for file in files}))
+    (piece / "figures.json").write_text(json.dumps({file: {"alt": caption, "dense": dense, "view": view} for file in files}))
     receipt = {
         "key": "chunk size enters here",
         "made_by": {"engines": {"heyoka": "7.13.2", "nlopt": "absent"}, "block": {}, "files": {}, "inputs": {}},
@@ -88,9 +88,9 @@ def make_study(folder, members=None, name="attractor", caption="A figure.", titl
     receipt_path = results / "receipts" / "simulate.json"
     receipt_path.parent.mkdir(exist_ok=True)
     receipt_path.write_text(json.dumps(receipt))
-    plain = {"settings": {}, "config": f"name: {EVIL}\n"}
+    plain = {"settings": {}, "rules": ["simulate"], "config": f"name: {EVIL}\n"}
     tables = {"members": str(members_path), "trajectories": str(members_path.parent / "trajectories")}
-    figures = [{"file": file, "caption": caption} for file in files]
+    figures = [{"file": file, "caption": caption, "made_by": "figures/attractor.py"} for file in files]
     entries = [
         plain | {"section": "simulate", "name": name, "kind": "trajectories", "tables": tables, "figures": figures},
         plain | {"section": "optimize", "name": "q", "kind": "minimize", "tables": {"trials": str(trials_path)}, "figures": []},

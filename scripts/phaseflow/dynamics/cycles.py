@@ -9,18 +9,18 @@ Source: Lust (2001), Int. J. Bifurcation Chaos 11, 2389-2410, sec. 2, for the bo
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-import heyoka as hy
 import numpy as np
 
-from phaseflow.dynamics.fields import Array, CompiledField, Field
+from phaseflow.dynamics.fields import Array
 from phaseflow.dynamics.spectra import Complex, Spectrum, Stability, find_spectrum, judge_stability
+from phaseflow.dynamics.variational import Flow, Passage
 
 _MOST_STEPS = 60
 _MOST_HALVINGS = 12
-# A pass that needs more steps of integration than this is given up.
-_MOST_PASS_STEPS = 100_000
+# Where the orbit misses its start by less than this, relative to its size, rounding decides whether a step helps: it is not halved.
+_ROUNDED = 1e-13
 # No step moves the state by more than the orbit's size, nor the period by more than this part of it.
 _LARGEST_CHANGE = 0.3
 # An orbit that closes because its period vanishes is none.
@@ -39,7 +39,6 @@ _REPEAT = 1e-9
 # The first guess of the period is improved by zooming in on the closest return, on so many points at a time.
 _MOST_ZOOMS = 30
 _ZOOM = 9
-_COMPACT_DIMENSION = 30
 
 Reason = Literal["found", "equilibrium", "not_converged", "not_finite", "other_period"]
 
@@ -53,6 +52,7 @@ class Cycle:
     state : shape (dimension,): a point of the orbit; where the search ended if nothing was found.
     period : the minimal one, of its fractions up to a thirtieth.
     size : the largest range of a state along the orbit.
+    divergence : the mean divergence of the field along the orbit.
     residual : by how much the orbit misses its start after a period, relative to its size.
     spectrum : the Floquet multipliers by falling modulus; without any if nothing was found.
     unit_error : by how much one of them misses 1; NaN for driven systems, where none must be 1.
@@ -63,6 +63,7 @@ class Cycle:
     state: Array
     period: float
     size: float
+    divergence: float
     residual: float
     spectrum: Spectrum
     unit_error: float
@@ -92,39 +93,6 @@ class Cycle:
         return judge_stability(np.abs(self.others.values) - 1, self.others.errors)
 
 
-class Flow:
-    """A vector field with its variational equations, compiled once for all members; integrated to rounding."""
-
-    def __init__(self, field: Field) -> None:
-        self.field = CompiledField(field)
-        self.dimension = d = self.field.dimension
-        self.is_driven = self.field.is_driven
-        options: dict[str, Any] = {"pars": [0.0] * len(field.parameters)}
-        plain, extended = list(field.equations), _extend(field)
-        self._plain, self._extended = (
-            hy.taylor_adaptive(equations, [0.0] * len(equations), compact_mode=len(equations) > _COMPACT_DIMENSION, **options)
-            for equations in (plain, extended)
-        )
-        self._identity = np.eye(d).ravel()
-
-    def run(self, state: Array, parameters: Array, period: float, time: float = 0.0) -> tuple[Array, Array] | None:
-        """Return the state after a period and its derivative by the state; None where the solution ends."""
-        integrator = self._extended
-        _start(integrator, np.concatenate([state, self._identity]), parameters, time)
-        outcome, *_ = integrator.propagate_until(time + period, max_steps=_MOST_PASS_STEPS)
-        end = np.array(integrator.state)
-        if outcome != hy.taylor_outcome.time_limit or not np.isfinite(end).all():
-            return None
-        return end[: self.dimension], end[self.dimension :].reshape(self.dimension, self.dimension)
-
-    def sample(self, state: Array, parameters: Array, times: Array) -> Array | None:
-        """Return the states at times, the first of them the start's; None where the solution ends."""
-        _start(self._plain, state, parameters, float(times[0]))
-        outcome, *_, samples = self._plain.propagate_grid(times, max_steps=_MOST_PASS_STEPS)
-        is_whole = outcome == hy.taylor_outcome.time_limit and len(samples) == len(times) and np.isfinite(samples).all()
-        return np.array(samples) if is_whole else None
-
-
 def find_cycle(flow: Flow, start: Array, period: float, parameters: Array, tolerance: float = 1e-10, time: float = 0.0) -> Cycle:
     """Find the periodic orbit near a state and a guess of its period.
 
@@ -147,14 +115,19 @@ def find_cycle(flow: Flow, start: Array, period: float, parameters: Array, toler
     return found
 
 
+def polish_cycle(flow: Flow, start: Array, period: float, parameters: Array, tolerance: float = 1e-10) -> Cycle:
+    """Find the periodic orbit of an autonomous field through a state that lies on it as near as can be told, of a known minimal period."""
+    return _Search(flow, parameters, tolerance, 0.0).run(start, period, is_known=True)
+
+
 class _Search:
     """Newton's method for one member."""
 
     def __init__(self, flow: Flow, parameters: Array, tolerance: float, time: float) -> None:
         self.flow, self.parameters, self.tolerance, self.time = flow, parameters, tolerance, time
 
-    def run(self, state: Array, period: float) -> Cycle:
-        """Take Newton steps until they no longer make the orbit miss its start by less."""
+    def run(self, state: Array, period: float, is_known: bool = False) -> Cycle:
+        """Take Newton steps until they no longer make the orbit miss its start by less; first improve a period that is not known."""
         if not period > 0:
             return self._give_up(state, period, "not_converged")
         ranges = self._measure(state, period)
@@ -163,7 +136,7 @@ class _Search:
         scale, first = _find_scale(ranges), float(ranges.max())
         if self.flow.is_driven and not self._is_drive(state, period):
             return self._give_up(state, period, "other_period")
-        if not self.flow.is_driven:
+        if not (self.flow.is_driven or is_known):
             period = self._find_return(state, period, scale)
         reached = self.flow.run(state, self.parameters, period, self.time)
         shortest = _SHORTEST * period
@@ -174,8 +147,8 @@ class _Search:
                 return self._give_up(state, period, "not_converged")
             if self._is_point(state, period, first):
                 return self._give_up(state, period, "equilibrium")
-            step = self._solve(state, period, *reached, scale)
-            better = self._try_steps(state, period, reached[0] - state, step, scale)
+            step = self._solve(state, period, reached, scale)
+            better = self._try_steps(state, period, reached.state - state, step, scale)
             if better is None:
                 break
             state, period, reached = better
@@ -227,13 +200,13 @@ class _Search:
             times = np.concatenate([[0.0], np.linspace(low, high, _ZOOM)])
         return float(times[nearest])
 
-    def _solve(self, state: Array, period: float, end: Array, monodromy: Array, scale: Array) -> tuple[Array, float]:
+    def _solve(self, state: Array, period: float, reached: Passage, scale: Array) -> tuple[Array, float]:
         """Return the Newton step of the state and of the period; the shortest where orbits come in families."""
         d = self.flow.dimension
-        matrix = (monodromy - np.eye(d)) * scale[None, :] / scale[:, None]
-        target = -(end - state) / scale
+        matrix = (reached.derivative - np.eye(d)) * scale[None, :] / scale[:, None]
+        target = -(reached.state - state) / scale
         if not self.flow.is_driven:
-            here, there = (self._find_field(point, self.time)[0] / scale for point in (state, end))
+            here, there = (self._find_field(point, self.time)[0] / scale for point in (state, reached.state))
             size = float(np.linalg.norm(here)) or 1.0
             matrix = np.block([[matrix, period * there[:, None]], [here[None, :] / size, np.zeros((1, 1))]])
             target = np.append(target, 0.0)
@@ -243,13 +216,14 @@ class _Search:
 
     def _try_steps(
         self, state: Array, period: float, missed: Array, step: tuple[Array, float], scale: Array
-    ) -> tuple[Array, float, tuple[Array, Array]] | None:
+    ) -> tuple[Array, float, Passage] | None:
         """Return the state, the period and what is reached after the longest step that helps, halved again and again."""
         change, lengthening = step
-        for _ in range(_MOST_HALVINGS):
+        miss = float(np.linalg.norm(missed / scale))
+        for _ in range(_MOST_HALVINGS if miss > _ROUNDED else 1):
             trial = state + change, period + lengthening
             reached = self.flow.run(trial[0], self.parameters, trial[1], self.time)
-            if reached is not None and np.linalg.norm((reached[0] - trial[0]) / scale) < np.linalg.norm(missed / scale):
+            if reached is not None and np.linalg.norm((reached.state - trial[0]) / scale) < miss:
                 return *trial, reached
             change, lengthening = change / 2, lengthening / 2
         return None
@@ -262,11 +236,11 @@ class _Search:
         size = float(ranges.max())
         if self._is_point(state, period, first):
             return self._give_up(state, period, "equilibrium")
-        residual = float(np.abs(reached[0] - state).max()) / size
+        residual = float(np.abs(reached.state - state).max()) / size
         if not residual <= self.tolerance:
-            return Cycle(state, period, size, residual, _NOTHING, np.nan, "not_converged")
-        spectrum, unit_error = self._find_multipliers(reached[1], residual)
-        return Cycle(state, period, size, residual, spectrum, unit_error, "found")
+            return Cycle(state, period, size, np.nan, residual, _NOTHING, np.nan, "not_converged")
+        spectrum, unit_error = self._find_multipliers(reached.derivative, residual)
+        return Cycle(state, period, size, reached.divergence / period, residual, spectrum, unit_error, "found")
 
     def _find_multipliers(self, monodromy: Array, residual: float) -> tuple[Spectrum, float]:
         """Return the multipliers; the one that must be 1 shows by how much the matrix may be off."""
@@ -281,31 +255,13 @@ class _Search:
         return Spectrum(spectrum.values, spectrum.errors * excess), float(distances[unit])
 
     def _give_up(self, state: Array, period: float, reason: Reason) -> Cycle:
-        return Cycle(state, period, np.nan, np.nan, _NOTHING, np.nan, reason)
+        return Cycle(state, period, np.nan, np.nan, np.nan, _NOTHING, np.nan, reason)
 
 
 _NOTHING = Spectrum(np.empty(0, dtype=np.complex128), np.empty(0))
-
-
-def _extend(field: Field) -> list[tuple[Any, Any]]:
-    """Return the equations of the states and, row by row, of their derivatives by the initial states."""
-    variables = [variable for variable, _ in field.equations]
-    d = len(variables)
-    jacobian = [[hy.diff(slope, variable) for variable in variables] for _, slope in field.equations]
-    entries = [[hy.expression(f"derivative__{row}_{column}") for column in range(d)] for row in range(d)]
-    equations = list(field.equations)
-    places = [(row, column) for row in range(d) for column in range(d)]
-    products = [hy.sum([jacobian[row][k] * entries[k][column] for k in range(d)]) for row, column in places]
-    return equations + [(entries[row][column], product) for (row, column), product in zip(places, products, strict=True)]
 
 
 def _find_scale(ranges: Array) -> Array:
     """Return a typical size of each state; one that stands still gets a thousandth of the largest."""
     largest = float(ranges.max())
     return np.maximum(ranges, 1e-3 * largest) if largest > 0 else np.ones_like(ranges)
-
-
-def _start(integrator: Any, state: Array, parameters: Array, time: float) -> None:
-    integrator.state[:] = state
-    integrator.pars[:] = parameters
-    integrator.time = time

@@ -17,6 +17,7 @@ from phaseflow.expressions.tree import TIME
 from phaseflow.settings.systems import System
 
 Array = NDArray[np.float64]
+Function = Callable[[float, Array], Array]
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,12 @@ class Field:
     parameters: tuple[str, ...]
     equations: list[tuple[Any, Any]]
     names: dict[str, Any]
+
+    @property
+    def jacobian(self) -> list[list[Any]]:
+        """The derivatives of each state's time derivative by the states, row by row."""
+        variables = [variable for variable, _ in self.equations]
+        return [[hy.diff(slope, variable) for variable in variables] for _, slope in self.equations]
 
     def translate(self, expression: Expression) -> Any:
         """Return an expression of states, parameters and time as heyoka's."""
@@ -56,21 +63,32 @@ def make_field(system: System, number: Callable[[Fraction], Any] | None = None) 
 
 
 class CompiledField:
-    """A vector field and its exact Jacobian at a point, compiled once for all members."""
+    """A vector field and its exact Jacobian, compiled once for all members."""
 
     def __init__(self, field: Field) -> None:
         self.dimension = len(field.states)
         variables = [variable for variable, _ in field.equations]
-        slopes = [derivative for _, derivative in field.equations]
-        entries = [hy.diff(slope, variable) for slope in slopes for variable in variables]
-        self._function = hy.cfunc([*slopes, *entries], vars=variables)
-        self.is_driven: bool = self._function.is_time_dependent
+        slopes, entries = [slope for _, slope in field.equations], [entry for row in field.jacobian for entry in row]
+        self._slope, self._entries = (hy.cfunc(outputs, vars=variables) for outputs in (slopes, entries))
+        self.is_driven: bool = self._slope.is_time_dependent
 
     def __call__(self, state: Array, parameters: Array, time: float = 0.0) -> tuple[Array, Array]:
         """Return the time derivative and the Jacobian, of shapes (dimension,) and (dimension, dimension)."""
-        function = self._function
-        options: dict[str, Any] = {"time": float(time)} if self.is_driven else {}
-        if function.nparams:
-            options["pars"] = np.ascontiguousarray(parameters[: function.nparams])
-        values = np.array(function(np.ascontiguousarray(state, dtype=np.float64), **options))
-        return values[: self.dimension], values[self.dimension :].reshape(self.dimension, self.dimension)
+        slope, jacobian = self.bind(parameters)
+        return slope(time, state), jacobian(time, state)
+
+    def bind(self, parameters: Array) -> tuple[Function, Function]:
+        """Return the right-hand side and the Jacobian of one member as functions of time and state."""
+        slope, entries = _bind_one(self._slope, parameters), _bind_one(self._entries, parameters)
+        return slope, lambda time, state: entries(time, state).reshape(self.dimension, self.dimension)
+
+
+def _bind_one(function: Any, parameters: Array) -> Function:
+    """Return a compiled function of one member as a function of time and state."""
+    constants = {"pars": np.ascontiguousarray(parameters[: function.nparams])} if function.nparams else {}
+
+    def call(time: float, state: Array) -> Array:
+        clock = {"time": float(time)} if function.is_time_dependent else {}
+        return np.array(function(np.ascontiguousarray(state, dtype=np.float64), **constants, **clock))
+
+    return call

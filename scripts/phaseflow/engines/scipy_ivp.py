@@ -6,20 +6,16 @@ implementations of scipy.integrate.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import heyoka as hy
 import numpy as np
 from scipy.integrate import BDF, DOP853, LSODA, RK45, Radau
 
-from phaseflow.dynamics.fields import Field, make_field
+from phaseflow.dynamics.fields import CompiledField, Function, make_field
 from phaseflow.engines import Array, Engine, Task, Trajectories, start_trajectories
 
 _METHODS: dict[str, Any] = {"BDF": BDF, "DOP853": DOP853, "LSODA": LSODA, "RK45": RK45, "Radau": Radau}
 _IMPLICIT = frozenset({"BDF", "LSODA", "Radau"})
-
-Function = Callable[[float, Array], Array]
 
 
 def integrate(task: Task) -> Trajectories:
@@ -31,32 +27,6 @@ def integrate(task: Task) -> Trajectories:
     for member in range(len(task.initial)):
         _integrate_one(task, member, compiled.bind(task.parameters[member]), absolute, result)
     return result
-
-
-class CompiledField:
-    """A vector field and its exact Jacobian, compiled once for all members."""
-
-    def __init__(self, field: Field) -> None:
-        variables = [variable for variable, _ in field.equations]
-        slopes = [derivative for _, derivative in field.equations]
-        entries = [hy.diff(slope, variable) for slope in slopes for variable in variables]
-        self._dimension = len(variables)
-        self._functions = [hy.cfunc(outputs, vars=variables) for outputs in (slopes, entries)]
-
-    def bind(self, parameters: Array) -> tuple[Function, Function]:
-        """Return the right-hand side and the Jacobian of one member as functions of time and state."""
-
-        def bind_one(function: Any) -> Function:
-            constants = {"pars": np.ascontiguousarray(parameters[: function.nparams])} if function.nparams else {}
-
-            def call(time: float, state: Array) -> Array:
-                clock = {"time": float(time)} if function.is_time_dependent else {}
-                return np.array(function(np.ascontiguousarray(state, dtype=np.float64), **constants, **clock))
-
-            return call
-
-        slope, entries = (bind_one(function) for function in self._functions)
-        return slope, lambda time, state: entries(time, state).reshape(self._dimension, self._dimension)
 
 
 def _integrate_one(task: Task, member: int, field: tuple[Function, Function], absolute: Array, result: Trajectories) -> None:

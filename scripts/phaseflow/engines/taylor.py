@@ -40,15 +40,17 @@ def integrate(task: Task) -> Trajectories:
     return result
 
 
-def compile_batch(equations: list[tuple[Any, Any]], n_parameters: int, tolerance: float, events: list[Any] | None = None) -> Any:
-    """Return heyoka's batch integrator for a list of (variable, derivative)."""
+def compile_batch(
+    equations: list[tuple[Any, Any]], n_parameters: int, tolerance: float, events: list[Any] | None = None, is_compact: bool | None = None
+) -> Any:
+    """Return heyoka's batch integrator for a list of (variable, derivative); compact code has loops: quick to compile, slow to run."""
     options = {"nt_events": events} if events else {}
     return hy.taylor_adaptive_batch(
         equations,
         np.zeros((len(equations), BATCH)),
         pars=np.zeros((n_parameters, BATCH)),
         tol=tolerance,
-        compact_mode=len(equations) > _COMPACT_DIMENSION,
+        compact_mode=len(equations) > _COMPACT_DIMENSION if is_compact is None else is_compact,
         force_avx512=True,
         **options,
     )

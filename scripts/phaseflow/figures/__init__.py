@@ -51,6 +51,8 @@ class Figure:
     describe : says in one sentence, from the drawn data, what there is to see (the alternative text).
     options : the settings that a user may give beside the source and the caption.
     is_dense : whether the page shows the PNG, since points are many.
+    is_lead : stands before the others of its entry, and on the entry's card.
+    view : returns, from the figure as it was drawn, what the page lets its reader look around in; None for nothing.
     """
 
     section: Section
@@ -61,6 +63,8 @@ class Figure:
     describe: Callable[[pd.DataFrame], str]
     options: type[Settings] = NoOptions
     is_dense: bool = False
+    is_lead: bool = False
+    view: Callable[[Canvas, pd.DataFrame], dict[str, Any] | None] = lambda *_: None
 
 
 def read_trajectories(source: Source, limit: int) -> pd.DataFrame:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from phaseflow.figures import Figure, Source, describe_range, read_trajectories
+from phaseflow.figures import Figure, Source, describe_range, phase_portrait, read_trajectories
 from phaseflow.settings.base import Count, Settings
 from phaseflow.settings.scenarios import Scenario
+from phaseflow.views import make_orbit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,8 +23,9 @@ class Options(Settings):
 
 
 def suits(scenario: Scenario) -> bool:
-    """Tell whether there is a plane to draw in and something to draw."""
-    return scenario.keeps_trajectories and len(scenario.definition.equations) >= 2 and not scenario.definition.noise
+    """Tell whether there is a plane to draw in, something to draw, and no phase portrait that shows it with its flow."""
+    is_plane = len(scenario.definition.equations) >= 2 and not scenario.definition.noise
+    return scenario.keeps_trajectories and is_plane and not phase_portrait.suits(scenario)
 
 
 def prepare(source: Source, options: Options) -> pd.DataFrame:
@@ -77,4 +79,11 @@ def describe(data: pd.DataFrame) -> str:
     return f"Curves of {data['member'].nunique()} trajectories in state space: {ranges}."
 
 
-FIGURE = Figure("simulate", suits, prepare, draw, write_caption, describe, Options)
+def view(_canvas: Canvas, data: pd.DataFrame) -> dict[str, Any] | None:
+    """Return the curves in space, to be turned."""
+    states = list(data.columns[2:])
+    curves = [part[states].to_numpy() for _, part in data.groupby("member", sort=False)]
+    return make_orbit(states, curves) if len(states) == 3 else None
+
+
+FIGURE = Figure("simulate", suits, prepare, draw, write_caption, describe, Options, view=view, is_lead=True)

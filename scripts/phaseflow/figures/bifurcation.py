@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from pydantic import Field
 from phaseflow.figures import Figure, Source
 from phaseflow.settings.base import Name, Settings
 from phaseflow.settings.scenarios import Scenario
+from phaseflow.views import make_readings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,4 +116,16 @@ def describe(data: pd.DataFrame) -> str:
     return f"{len(data)} extrema of {state} at {data[swept].nunique()} values of {swept} {span}{ways and f', scanned {ways}'}."
 
 
-FIGURE = Figure("simulate", suits, prepare, draw, write_caption, describe, Options, is_dense=True)
+def view(canvas: Canvas, data: pd.DataFrame) -> dict[str, Any] | None:
+    """Return for each swept value how many extrema there are and where they lie, to be read off."""
+    swept, state = data.columns[0], data.columns[1]
+    values = np.unique(data[swept])
+    lines: dict[str, pd.Series[float]] = {}
+    for direction in data["direction"].unique()[::-1]:
+        found = data[data["direction"] == direction].groupby(swept)[state].agg(["count", "min", "max"]).reindex(values)
+        named = {"count": "extrema", "min": f"least {state}", "max": f"greatest {state}"}
+        lines |= {f"{text} {direction}".strip(): found[name] for name, text in named.items()}
+    return make_readings(canvas.axes, swept, values, lines)
+
+
+FIGURE = Figure("simulate", suits, prepare, draw, write_caption, describe, Options, is_dense=True, view=view, is_lead=True)

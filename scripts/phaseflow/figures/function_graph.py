@@ -79,4 +79,4 @@ def describe(data: pd.DataFrame) -> str:
     return f"A curve and its derivative: {found}, {said}."
 
 
-FIGURE = Figure("optimize", suits, prepare, draw, write_caption, describe)
+FIGURE = Figure("optimize", suits, prepare, draw, write_caption, describe, is_lead=True)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from phaseflow.figures import Figure, NoOptions, Source
 from phaseflow.figures.bifurcation import find_directions, find_swept
 from phaseflow.settings.scenarios import Scenario
+from phaseflow.views import make_readings
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure as Canvas
+
+_ORIGIN = "lyapunov_from"
 
 
 def suits(scenario: Scenario) -> bool:
@@ -19,12 +22,13 @@ def suits(scenario: Scenario) -> bool:
 
 
 def prepare(source: Source, _options: NoOptions) -> pd.DataFrame:
-    """Return the swept value, each exponent with its standard error, and which way the scan went."""
+    """Return the swept value, each exponent with its standard error, where they are from, and which way the scan went."""
     members = source.read("members")
-    exponents = [name for name in members if name.startswith("lyapunov_")]
+    exponents = [name for name in members if name.startswith("lyapunov_") and name != _ORIGIN]
     swept = find_swept(source.settings)[0]
     members["direction"] = find_directions(source.settings, swept, members)
-    return members[[swept, *exponents, "direction"]].sort_values(["direction", swept], kind="stable", ignore_index=True)
+    columns = [swept, *exponents, _ORIGIN, "direction"]
+    return members[columns].sort_values(["direction", swept], kind="stable", ignore_index=True)
 
 
 def draw(canvas: Canvas, data: pd.DataFrame, _source: Source, _options: NoOptions) -> None:
@@ -35,7 +39,7 @@ def draw(canvas: Canvas, data: pd.DataFrame, _source: Source, _options: NoOption
     swept = data.columns[0]
     for direction in data["direction"].unique()[::-1]:
         part = data[data["direction"] == direction]
-        for place, name in enumerate(name for name in data.columns[1:-1] if not name.endswith("_se")):
+        for place, name in enumerate(name for name in data.columns[1:-2] if not name.endswith("_se")):
             error = 2 * part[f"{name}_se"]
             color, dash = f"C{place % 7}", "--" if direction == "downwards" else "-"
             axes.fill_between(part[swept], part[name] - error, part[name] + error, color=color, alpha=0.25, linewidth=0)
@@ -50,7 +54,8 @@ def write_caption(name: str, scenario: Scenario) -> str:
     swept = find_swept(scenario)[0]
     return (
         f"Lyapunov exponents of {name} against {swept}, with two standard errors on either side: above zero neighbours part "
-        "exponentially, below zero they meet. Where the band covers zero, the run is too short to tell."
+        "exponentially, below zero they meet. Members that have settled on a stable fixed point or cycle have the exponents of that, one "
+        "of them zero on a cycle; of the others they are averages, and where the band covers zero, the run is too short to tell."
     )
 
 
@@ -58,10 +63,24 @@ def describe(data: pd.DataFrame) -> str:
     """Describe the drawn data."""
     first, error = data["lyapunov_1"], data["lyapunov_1_se"]
     above, below = int((first > 2 * error).sum()), int((first < -2 * error).sum())
+    counts = data[_ORIGIN].value_counts()
+    cycles = f", exactly zero on a stable cycle at {counts['cycle']}" if "cycle" in counts else ""
     return (
-        f"The largest exponent is above zero by more than two standard errors at {above} of {len(data)} values, below at {below}; "
+        f"The largest exponent is above zero by more than two standard errors at {above} of {len(data)} values, below at {below}{cycles}; "
         f"its range is {first.min():.3g} to {first.max():.3g}."
     )
 
 
-FIGURE = Figure("simulate", suits, prepare, draw, write_caption, describe)
+def view(canvas: Canvas, data: pd.DataFrame) -> dict[str, Any] | None:
+    """Return the exponents, to be read off."""
+    swept = data.columns[0]
+    names = [name for name in data.columns[1:-2] if not name.endswith("_se")]
+    lines = {
+        f"λ{place + 1} {direction}".strip(): data[name].where(data["direction"] == direction)
+        for direction in data["direction"].unique()[::-1]
+        for place, name in enumerate(names)
+    }
+    return make_readings(canvas.axes, swept, data[swept], lines)
+
+
+FIGURE = Figure("simulate", suits, prepare, draw, write_caption, describe, view=view)

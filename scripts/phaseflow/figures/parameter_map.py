@@ -11,6 +11,7 @@ from phaseflow.figures import Figure, Source
 from phaseflow.figures.bifurcation import find_swept
 from phaseflow.settings.base import Settings
 from phaseflow.settings.scenarios import Scenario
+from phaseflow.views import make_cells
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,11 +41,16 @@ def draw(canvas: Canvas, data: pd.DataFrame, _source: Source, _options: Options)
     canvas.set_size_inches(6.3, 4.4)
     axes = canvas.add_subplot()
     across, up, measure = data.columns
-    table = data.pivot_table(index=up, columns=across, values=measure, aggfunc="first", dropna=False)
+    table = _pivot(data)
     edges = _find_edges(table.columns.to_numpy()), _find_edges(table.index.to_numpy())
     mesh = axes.pcolormesh(*edges, table.to_numpy(), rasterized=True, **_choose_colours(table))
     axes.set(xlabel=across, ylabel=up)
     canvas.colorbar(mesh, ax=axes, label=measure.replace("lyapunov_1", "largest Lyapunov exponent"))
+
+
+def _pivot(data: pd.DataFrame) -> pd.DataFrame:
+    across, up, measure = data.columns
+    return data.pivot_table(index=up, columns=across, values=measure, aggfunc="first", dropna=False)
 
 
 def _find_edges(values: np.ndarray) -> np.ndarray:
@@ -78,4 +84,11 @@ def describe(data: pd.DataFrame) -> str:
     return f"{len(data)} cells; {measure} lies between {values.min():.3g} and {values.max():.3g} and is above 0 in {above}."
 
 
-FIGURE = Figure("simulate", suits, prepare, draw, write_caption, describe, Options, is_dense=True)
+def view(canvas: Canvas, data: pd.DataFrame) -> dict[str, Any] | None:
+    """Return the cells, to be read off."""
+    across, up, measure = data.columns
+    table = _pivot(data)
+    return make_cells(canvas.axes[0], (across, up, measure), table.columns.to_numpy(), table.index.to_numpy(), table.to_numpy())
+
+
+FIGURE = Figure("simulate", suits, prepare, draw, write_caption, describe, Options, is_dense=True, view=view, is_lead=True)

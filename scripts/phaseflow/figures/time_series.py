@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from phaseflow.figures import Figure, Source, describe_range, read_trajectories
 from phaseflow.settings.base import Count, Settings
 from phaseflow.settings.scenarios import Scenario
+from phaseflow.views import make_readings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,4 +78,11 @@ def describe(data: pd.DataFrame) -> str:
     return f"Curves over time of {data['member'].nunique()} trajectories, t from {data['t'].min():.3g} to {data['t'].max():.3g}: {ranges}."
 
 
-FIGURE = Figure("simulate", suits, prepare, draw, write_caption, describe, Options)
+def view(canvas: Canvas, data: pd.DataFrame) -> dict[str, Any] | None:
+    """Return the states of a single trajectory, to be read off."""
+    if data["member"].nunique() != 1:
+        return None
+    return make_readings(canvas.axes, "t", data["t"], {state: data[state] for state in find_states(data)})
+
+
+FIGURE = Figure("simulate", suits, prepare, draw, write_caption, describe, Options, view=view)

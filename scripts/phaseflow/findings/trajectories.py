@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from phaseflow.findings import Finding, Findings, count_of, format_measured, format_number, span, to_numbers
+from phaseflow.findings import Finding, Findings, count_of, format_measured, format_number, span, to_numbers, to_texts
 from phaseflow.findings._measures import find_measures
 
 # An estimate of an error has no more digits to show.
@@ -26,13 +26,14 @@ def find_in_members(settings: Mapping[str, Any], members: pd.DataFrame, _statist
     is_ok = members["status"] == "ok"
     reached = count_of(int(is_ok.sum()), len(members), "member")
     findings = []
-    if is_ok.any():
-        findings.append(Finding("supported", f"{reached} reached t = {stop}.", _describe_solver(settings, members[is_ok])))
     if not is_ok.all():
         claim = f"{count_of(int((~is_ok).sum()), len(members), 'member')} ended before t = {stop}."
         findings.append(Finding("failed", claim, _describe_ends(members[~is_ok])))
-    findings += [*_find_chaos(members), *_find_hysteresis(settings, members)]
-    return [*findings, *find_measures(settings, members), _find_reliability(settings, members), *_find_averages(settings, members)]
+    findings += [*_find_hysteresis(settings, members), *_find_chaos(members), *find_measures(settings, members)]
+    findings += [_find_reliability(settings, members), *_find_averages(settings, members)]
+    if is_ok.any():
+        findings.append(Finding("supported", f"{reached} reached t = {stop}.", _describe_solver(settings, members[is_ok])))
+    return findings
 
 
 def _describe_solver(settings: Mapping[str, Any], members: pd.DataFrame) -> str:
@@ -65,20 +66,29 @@ def _describe_ends(members: pd.DataFrame) -> str:
 
 
 def _find_chaos(members: pd.DataFrame) -> list[Finding]:
-    """Say where the largest Lyapunov exponent differs from zero by more than two of its standard errors."""
+    """Say where the largest Lyapunov exponent differs from zero by more than two of its standard errors, and what it is taken from."""
     if "lyapunov_1" not in members:
         return []
     exponent, error = to_numbers(members, "lyapunov_1"), to_numbers(members, "lyapunov_1_se")
-    above, below, n = int((exponent > 2 * error).sum()), int((exponent < -2 * error).sum()), len(members)
-    evidence = "The largest Lyapunov exponent against two standard errors, from blocks of the run, its halves and its fluctuation."
+    origins, n = to_texts(members, "lyapunov_from"), len(members)
+    n_cycles, n_points = (int((origins == origin).sum()) for origin in ("cycle", "fixed_point"))
+    above, below = int((exponent > 2 * error).sum()), int((exponent < -2 * error).sum())
+    averages = "The largest Lyapunov exponent against two standard errors, from blocks of the run, its halves and its fluctuation."
     findings = []
     if above:
-        findings.append(Finding("supported", f"Neighbours part exponentially in {count_of(above, n, 'member')}.", evidence))
+        findings.append(Finding("supported", f"Neighbours part exponentially in {count_of(above, n, 'member')}.", averages))
     if below:
-        findings.append(Finding("supported", f"They meet in {count_of(below, n, 'member')}.", evidence))
-    if n - above - below:
-        claim = f"{count_of(n - above - below, n, 'member')} leave it open whether neighbours part."
-        findings.append(Finding("open", claim, "There the exponent is zero to within its error, as on a cycle, or has no value."))
+        points = f" {n_points} have settled on a stable fixed point: there the exponents are its eigenvalues' real parts."
+        findings.append(Finding("supported", f"They meet in {count_of(below, n, 'member')}.", averages + points * bool(n_points)))
+    if n_cycles:
+        evidence = (
+            "Newton's method from the end of the run finds the cycle; the exponents are the logarithms of its Floquet multipliers over "
+            "the period, and one of them is zero."
+        )
+        findings.append(Finding("supported", f"{count_of(n_cycles, n, 'member')} have settled on a stable cycle.", evidence))
+    if n - above - below - n_cycles:
+        claim = f"{count_of(n - above - below - n_cycles, n, 'member')} leave it open whether neighbours part."
+        findings.append(Finding("open", claim, "There the exponent is zero to within its error, as on a torus, or has no value."))
     return findings
 
 
@@ -143,11 +153,12 @@ def _find_averages(settings: Mapping[str, Any], members: pd.DataFrame) -> list[F
 
 
 def _average(members: pd.DataFrame, state: str) -> tuple[float, float]:
-    """Return a mean over members with the larger of the errors that their own and their scatter give."""
+    """Return a mean over members with the root mean square of their own errors.
+
+    Careful: it is not divided by their number, because members that start close together err together.
+    """
     means, own = to_numbers(members, f"{state}_mean").dropna(), to_numbers(members, f"{state}_mean_se").dropna()
-    n = len(means)
-    scatter = float(means.std(ddof=1)) / n**0.5 if n > 1 else 0.0
-    return float(means.mean()), max(scatter, float((own**2).sum()) ** 0.5 / n)
+    return float(means.mean()), float((own**2).mean()) ** 0.5
 
 
 def _find_step_error(settings: Mapping[str, Any], members: pd.DataFrame) -> Finding:

@@ -2,7 +2,8 @@
 
 Points follow each other so closely in time that they are near for that reason alone do not count (Theiler's window). The slope of
 log C(r) against log r is read at the smallest radii, over a factor of four, where it is steady; its error is how much it varies
-there, at least what blocks of the trajectory scatter by, and what smaller radii say otherwise.
+there, at least what blocks of the trajectory scatter by, and what smaller radii say otherwise; and by how much it may still rise at
+radii that are too small for the points at hand.
 
 Source: Grassberger and Procaccia (1983), Physica D 9, 189-208; Theiler (1986), Phys. Rev. A 34, 2427-2432.
 """
@@ -25,6 +26,10 @@ from phaseflow.settings.measures import CorrelationDimension
 _RADII = 2.0 ** (np.arange(-48, 1) / 4)
 # A scaling region spans at least this many radii: a factor of four.
 _SPAN = 8
+# Radii above this part of the largest feel the attractor's edges.
+_INSIDE = 1 / 8
+# A slope that is not known this well, relative to itself or to one, is no dimension.
+_LARGEST_ERROR = 0.15
 # A radius with fewer pairs than this is not used.
 _LEAST_PAIRS = 500
 # How far slopes may scatter in a scaling region, as a standard deviation relative to the slope or to one: the first that any meets.
@@ -140,7 +145,27 @@ def _read_slope(counts: Array, radii: Array) -> Dimension:
     value, *blocks = [_fit_slope(row[region], radii[region]) for row in (totals, *counts)]
     # The dimension is the slope at vanishing radii: what the smaller ones say otherwise is an error too.
     trend = abs(_fit_slope(totals[below], radii[below]) - value)
-    return Dimension(value, max(spread, trend, float(np.std(blocks, ddof=1) / np.sqrt(_BLOCKS))), "found")
+    inside = np.arange(region[0], max(region[-1], int(np.searchsorted(radii, _INSIDE * radii[-1]))) + 1)
+    error = float(np.hypot(max(spread, trend, _find_scatter(blocks)), _find_shortfall(counts[:, inside], radii[inside])))
+    return Dimension(value, error, "found") if error <= _LARGEST_ERROR * max(1.0, value) else Dimension(np.nan, np.nan, "no_scaling_region")
+
+
+def _find_shortfall(counts: Array, radii: Array) -> float:
+    """Return by how much slopes may still rise below the radii at hand.
+
+    Where an attractor is folded its density is so large that C(r) ~ r**D (log(1/r) + c): the slope is D - s with s = 1/(log(1/r) + c),
+    and rises by s**2 when r falls by a factor e. So the root of how fast slopes rise is what they fall short by; a rise that is within
+    the scatter of the blocks may be there, too. Where slopes converge like a power of r they do so faster.
+
+    Source: Sprott and Rowlands (2001), Int. J. Bifurcation Chaos 11, 1865-1880, for slopes that converge like 1/log(1/r).
+    """
+    rise, *blocks = [-2 * float(np.polyfit(np.log(radii), np.log(np.maximum(row, 1)), 2)[0]) for row in (counts.sum(axis=0), *counts)]
+    return float(np.sqrt(max(rise, 0.0) + _find_scatter(blocks)))
+
+
+def _find_scatter(blocks: list[float]) -> float:
+    """Return the standard error of a mean over blocks."""
+    return float(np.std(blocks, ddof=1) / np.sqrt(len(blocks)))
 
 
 def _fit_slope(counts: Array, radii: Array) -> float:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from phaseflow.dynamics.cycles import Flow, find_cycle
+from phaseflow.dynamics.cycles import find_cycle
 from phaseflow.dynamics.fields import make_field
+from phaseflow.dynamics.variational import Flow
 from phaseflow.engines import Task, Trajectories
 from phaseflow.measures import Column, Measure, Measured, Orbit
 from phaseflow.settings.measures import PeriodicOrbit

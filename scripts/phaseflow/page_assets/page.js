@@ -68,6 +68,35 @@ function makeSortable(table) {
   });
 }
 
+// Entries in which every word occurs stay; what belongs to the others is hidden.
+function search(words) {
+  const entries = [...document.querySelectorAll("section.entry")];
+  const texts = (search.texts ??= entries.map((entry) => {
+    const parts = [...document.querySelectorAll(`[data-entry="${CSS.escape(entry.dataset.entry)}"]`)];
+    return parts.map((part) => part.textContent).join(" ").toLowerCase();
+  }));
+  const kept = new Set(entries.filter((_, place) => words.every((word) => texts[place].includes(word))).map((entry) => entry.dataset.entry));
+  document.querySelectorAll("[data-entry]").forEach((part) => (part.hidden = !kept.has(part.dataset.entry)));
+  document.querySelectorAll("nav .group").forEach((group) => {
+    const inside = [...group.querySelectorAll("[data-entry]")];
+    group.hidden = inside.length > 0 && inside.every((part) => part.hidden);
+  });
+  document.getElementById("search-result").textContent = words.length ? `${kept.size} of ${entries.length}` : "";
+}
+
+function offerSearch() {
+  const box = document.getElementById("search");
+  const field = box.querySelector("input");
+  box.hidden = document.querySelectorAll("section.entry").length < 2;
+  field.addEventListener("input", () => search(field.value.toLowerCase().split(/\s+/).filter(Boolean)));
+  addEventListener("keydown", (event) => {
+    if (event.key === "/" && !box.hidden && document.activeElement.tagName !== "INPUT") {
+      event.preventDefault();
+      field.focus();
+    }
+  });
+}
+
 function markPlace() {
   const links = new Map([...document.querySelectorAll("nav li a")].map((link) => [decodeURIComponent(link.hash.slice(1)), link]));
   const sections = [...document.querySelectorAll("main section[id]")].filter((section) => links.has(section.id));
@@ -87,6 +116,7 @@ function markPlace() {
 chooseTheme();
 addEventListener("DOMContentLoaded", () => {
   document.querySelectorAll(".scroll table").forEach(makeSortable);
+  offerSearch();
   markPlace();
 });
 addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((part) => (part.open = true)));

@@ -66,7 +66,10 @@ Energy = Annotated[
 class Measure(Settings):
     """What is measured along a trajectory."""
 
-    lyapunov: Literal["all", "largest"] | None = Field(None, description="Lyapunov exponents, with standard errors")
+    lyapunov: Literal["all", "largest"] | None = Field(
+        None,
+        description="Lyapunov exponents with standard errors: averages, or of the stable fixed point or cycle that a member has settled on",
+    )
     extrema: Annotated[list[Name], BeforeValidator(_read_list, json_schema_input_type=str | list[str])] | None = Field(
         None, description="the local extrema of these states: their range and count, and each of them in events.parquet"
     )
@@ -106,7 +109,8 @@ class Measure(Settings):
         if self.lyapunov is not None:
             count = 1 if self.lyapunov == "largest" else dimension
             columns += [f"lyapunov_{place + 1}{end}" for place in range(count) for end in ("", "_se")]
-            columns += ["trace_error", "kaplan_yorke"] if self.lyapunov == "all" else []
+            columns += ["lyapunov_from"]
+            columns += ["trace_error", "kaplan_yorke", "kaplan_yorke_se"] if self.lyapunov == "all" else []
         columns += [f"{s}_{kind}{end}" for s in self.extrema or [] for kind in ("max", "min") for end in ("", "_count")]
         columns += ["fixed_points", "fixed_points_stable", "fixed_points_singular"] if self.fixed_points else []
         columns += ["section_count"] if self.section else []
