@@ -52,7 +52,7 @@ def find_exponent(system: System, start: Array, span: float, source: str) -> Exp
         outcome = integrate(task)
         if outcome.status[0] != "ok":
             return Exponent(math.nan, math.nan, source)
-        found = measure("largest", task, outcome)
+        found = measure("largest", task, outcome).columns
     return Exponent(float(found["lyapunov_1"][0]), float(found["lyapunov_1_se"][0]), source)
 
 
