@@ -2,10 +2,11 @@
 
 Over few relaxation times the estimate of kappa is too large and its error skewed. Its t-statistic depends on no other parameter, so its
 law is simulated for each a and the test inverted: the interval holds every a that is not rejected, and where the statistic is at its
-median lies the corrected estimate. Theta and sigma have the intervals of a bootstrap of their t-statistics, over all a by the confidence
-in each.
+median lies the corrected estimate. What confidence there is in each a then weighs the intervals that theta and sigma have where a is known:
+of theta Student's, about its best estimate for that a, of sigma that of a bootstrap of its t-statistic.
 
 Source: Andrews (1993), Econometrica 61, 139-165 (median-unbiased); Hansen (1999), Rev. Econ. Stat. 81, 594-607 (the grid bootstrap);
+Xie and Singh (2013), Int. Stat. Rev. 81, 3-39 (distributions of confidence);
 Tang and Chen (2009), J. Econometrics 149, 65-81 (the bias of kappa); Efron and Tibshirani (1993), An Introduction to the Bootstrap,
 sec. 12.5.
 """
@@ -20,6 +21,7 @@ import numpy as np
 import pandas as pd
 from scipy.signal import lfilter
 from scipy.stats import norm
+from scipy.stats import t as student_t
 
 from phaseflow.errors import DataError
 from phaseflow.models._least_squares import Array, check_design
@@ -30,7 +32,8 @@ LONG_ENOUGH = 50.0
 _GRID = 24
 _REPLICATES = 499
 # Over so many slopes the confidence in the slope is spread for the other parameters.
-_SLOPES = 20
+_SLOPES = 40
+_QUANTILES = 200
 
 
 @dataclass(frozen=True)
@@ -82,10 +85,9 @@ def fit_reverting(
         "intervals": "normal",
         "fan_coverage": cover_ahead(series, _learn),
     }
-    intervals, estimates = None, point
+    intervals, estimates = _reach(point, errors, slope, n, confidence), point
     if not statistics["is_long_enough"]:
-        lengths = [len(part) for part in series]
-        corrected, intervals = _correct(line, point, errors, dt, lengths, confidence, replicates or _REPLICATES, rng)
+        corrected, intervals = _correct(line, point, errors, dt, series, confidence, replicates or _REPLICATES, rng)
         statistics |= {"intervals": "inverted test and bootstrap", "uncorrected": dict(zip(names, map(float, point), strict=True))}
         estimates = np.array([corrected, *point[1:]])
     rows = pd.concat([_list_values(part, dt, shift, slope, variance, place) for place, part in enumerate(series)], ignore_index=True)
@@ -124,12 +126,29 @@ def _to_process(line: Line, dt: float, n: int) -> tuple[Array, Array]:
     return np.stack([kappa, theta, sigma]), errors
 
 
+def _reach(point: Array, errors: Array, slope: float, n: int, confidence: float) -> list[tuple[float, float]]:
+    """Return the intervals of a long series; that of theta by the slope less its bias, on which its length depends most.
+
+    Source: Kendall (1954), Biometrika 41, 403-404, for the bias.
+    """
+    reach = float(norm.ppf(0.5 + confidence / 2)) * errors
+    reach[1] *= (1 - slope) / max(1 - slope - (1 + 3 * slope) / n, (1 - slope) / 2)
+    return [(float(middle - r), float(middle + r)) for middle, r in zip(point, reach, strict=True)]
+
+
 def _correct(
-    line: Line, point: Array, errors: Array, dt: float, lengths: Sequence[int], confidence: float, replicates: int, rng: np.random.Generator
+    line: Line,
+    point: Array,
+    errors: Array,
+    dt: float,
+    series: Sequence[Array],
+    confidence: float,
+    replicates: int,
+    rng: np.random.Generator,
 ) -> tuple[float, list[tuple[float, float]]]:
     """Return the median-unbiased kappa and the intervals of all three parameters."""
-    tail, n = 0.5 - confidence / 2, sum(lengths) - len(lengths)
-    kicks = [rng.standard_normal((replicates, length)) for length in lengths]
+    tail, n = 0.5 - confidence / 2, sum(len(part) - 1 for part in series)
+    kicks = [rng.standard_normal((replicates, len(part))) for part in series]
     seen, spread = float(line.slope[0]), float(line.spread[0])
     # Slopes from no return at all down to far below what was seen, denser near 1.
     most = max(4 * point[0], point[0] + 6 * errors[0]) * dt
@@ -139,26 +158,39 @@ def _correct(
     chances = np.maximum.accumulate(chances)
     highest, middle, lowest = (_find_crossing(grid, chances - level) for level in (tail, 0.5, 1 - tail))
     rates = [-math.log(value) / dt for value in (lowest, middle, highest)]
-    ratios = _draw_others(grid, chances, kicks, dt, n)
-    # By symmetry the statistic of theta has the same law on both sides. Ranks out of one more than there are draws: no bias of a few draws.
-    reach = float(np.nanquantile(np.abs(ratios[0]), confidence, method="weibull")) * errors[1]
-    low, high = np.nanquantile(ratios[1], [tail, 1 - tail], method="weibull")
+    # Where no return can be told from none at all, theta and sigma are those of a return within the record.
+    slopes = np.clip([_find_crossing(grid, chances - (k + 0.5) / _SLOPES) for k in range(_SLOPES)], 1e-12, math.exp(-1 / n))
+    ratios = _draw_ratios(slopes, kicks, dt, n)
+    # Ranks out of one more than there are draws: a few draws have no bias.
+    low, high = np.nanquantile(ratios, [tail, 1 - tail], method="weibull")
     sigmas = float(point[2] - high * errors[2]), float(point[2] - low * errors[2])
-    return rates[1], [(min(rates), max(rates)), (float(point[1] - reach), float(point[1] + reach)), sigmas]
+    return rates[1], [(min(rates), max(rates)), _weigh_means(series, slopes, tail), sigmas]
 
 
-def _draw_others(grid: Array, chances: Array, kicks: Sequence[Array], dt: float, n: int) -> Array:
-    """Return t-statistics of theta and sigma, of shape (2, n_draws), on series whose slopes are spread as confidence in the slope is."""
-    shares = np.array_split(np.arange(len(kicks[0])), _SLOPES)
+def _weigh_means(series: Sequence[Array], slopes: Array, tail: float) -> tuple[float, float]:
+    """Return the interval of theta over slopes that are as likely: for a known slope its law is Student's."""
+    count = sum(len(part) for part in series)
+    quantiles = student_t.ppf((np.arange(_QUANTILES) + 0.5) / _QUANTILES, count - 1)
+    points = []
+    for slope in slopes:
+        first, rest = 1 - slope**2, 1 - slope
+        weight = sum(first + (len(part) - 1) * rest**2 for part in series)
+        mean = sum(first * part[0] + rest * (part[1:] - slope * part[:-1]).sum() for part in series) / weight
+        centred = [part - mean for part in series]
+        squares = sum(first * part[0] ** 2 + ((part[1:] - slope * part[:-1]) ** 2).sum() for part in centred)
+        points.append(mean + quantiles * math.sqrt(squares / (count - 1) / weight))
+    low, high = np.quantile(np.concatenate(points), [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def _draw_ratios(slopes: Array, kicks: Sequence[Array], dt: float, n: int) -> Array:
+    """Return t-statistics of sigma on series whose slopes are spread as confidence in the slope is."""
     found = []
-    for place, rows in enumerate(shares):
-        # Where no return can be told from none at all, theta and sigma are those of a return within the record.
-        slope = float(np.clip(_find_crossing(grid, chances - (place + 0.5) / _SLOPES), 1e-12, math.exp(-1 / n)))
-        values, own = _to_process(_draw_lines(*_simulate(slope, [kick[rows] for kick in kicks])), dt, n)
+    for slope, rows in zip(slopes, np.array_split(np.arange(len(kicks[0])), len(slopes)), strict=True):
+        values, own = _to_process(_draw_lines(*_simulate(float(slope), [kick[rows] for kick in kicks])), dt, n)
         with np.errstate(all="ignore"):
-            sigma = math.sqrt(-2 * math.log(slope) / dt / (1 - slope**2))
-            found.append(np.stack([values[1] / own[1], (values[2] - sigma) / own[2]]))
-    return np.concatenate(found, axis=1)
+            found.append((values[2] - math.sqrt(-2 * math.log(slope) / dt / (1 - slope**2))) / own[2])
+    return np.concatenate(found)
 
 
 def _simulate(slope: float, kicks: Sequence[Array]) -> tuple[Array, Array]:
