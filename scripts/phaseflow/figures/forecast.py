@@ -38,7 +38,7 @@ def prepare(source: Source, _options: NoOptions) -> pd.DataFrame:
 def draw(canvas: Canvas, data: pd.DataFrame, source: Source, _options: NoOptions) -> None:
     """Draw the run above, and below the errors on the left and the valid times on the right."""
     canvas.set_size_inches(7.0, 5.0)
-    grid = canvas.add_gridspec(2, 2, height_ratios=[1, 1.35], width_ratios=[1.5, 1], hspace=0.42, wspace=0.45)
+    grid = canvas.add_gridspec(2, 2, height_ratios=[1, 1.35], width_ratios=[1.5, 1])
     leads, valid = data[data["part"] == "lead"], data[data["part"] == "valid"]
     shown = [name for name in valid["term"] if name in (source.settings.forecast or [])]
     _draw_run(canvas.add_subplot(grid[0, :]), leads, shown)
@@ -81,7 +81,7 @@ def _draw_valid(axes: Axes, valid: pd.DataFrame) -> None:
     axes.invert_yaxis()
     axes.margins(y=0.12)
     axes.set_xlim(left=0)
-    axes.set(xlabel="right for (Lyapunov times, if known)")
+    axes.set(xlabel="right for")
 
 
 def write_caption(name: str, fit: Fit) -> str:
@@ -89,7 +89,7 @@ def write_caption(name: str, fit: Fit) -> str:
     return (
         f"Forecasts of {fit.to} ({name}) up to {fit.horizon} ahead, from many starts after their training: above, the first of them; "
         "on the left the median error and, of those asked for, the range of nine tenths of the starts (dotted: 0.4, where a forecast "
-        "stops being right); on the right for how long half of the forecasts are right, with intervals."
+        "stops being right); on the right for how long half of the forecasts are right, in Lyapunov times where these are known, with intervals."
     )
 
 

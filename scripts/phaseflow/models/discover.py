@@ -81,8 +81,8 @@ def fit_discover(fit: Fit, table: pd.DataFrame, source: str, rng: np.random.Gene
     check_design(list(features.labels), weak.features, source, "take a smaller library, or trajectories that visit more of the state space")
     thresholds = np.array([asked.threshold.value]) if asked.threshold is not None else PATH
     path = follow_path(weak, samples, dt, features, thresholds, asked.window)
-    inclusion = find_inclusion(weak, float(path.table["threshold"].iloc[path.place]), asked.ensemble, asked.window, rng)
     found = _refine(asked, features, Record.join(samples, dt), path, weak) if asked.refine else _keep(weak, path, samples, asked.window)
+    inclusion = find_inclusion(weak, _find_threshold(path, int(found.support.sum())), asked.ensemble, asked.window, rng)
     truth = find_truth(fit.truth, features, np.concatenate(samples)) if isinstance(fit.truth, System) else None
     terms = _tabulate(features, found, inclusion, fit.confidence.value, truth)
     statistics = {
@@ -156,6 +156,12 @@ def _list_denser(path: Path) -> list[Mask]:
     counts = path.table["n_terms"].to_numpy()
     denser = np.flatnonzero(counts > counts[path.place])
     return [path.supports[place] for place in denser[np.argsort(counts[denser], kind="stable")][:_DENSER]]
+
+
+def _find_threshold(path: Path, n_terms: int) -> float:
+    """Return the threshold of the path's sparsest support with at least so many terms."""
+    table = path.table[path.table["n_terms"] >= n_terms]
+    return float(table.loc[table["n_terms"].idxmin(), "threshold"]) if len(table) else 0.0
 
 
 def _keep(weak: WeakForm, path: Path, samples: Sequence[Array], window: int) -> Found:
