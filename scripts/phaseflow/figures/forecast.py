@@ -89,7 +89,8 @@ def write_caption(name: str, fit: Fit) -> str:
     return (
         f"Forecasts of {fit.to} ({name}) up to {fit.horizon} ahead, from many starts after their training: above, the first of them; "
         "on the left the median error and, of those asked for, the range of nine tenths of the starts (dotted: 0.4, where a forecast "
-        "stops being right); on the right for how long half of the forecasts are right, in Lyapunov times where these are known, with intervals."
+        "stops being right); on the right for how long half of the forecasts are right, in Lyapunov times "
+        "where these are known, with intervals."
     )
 
 
