@@ -3,12 +3,15 @@ PYTHON ?= python3
 CORES ?= 4
 CONFIG ?=
 ARGS ?=
+RECOMPUTE ?=
+TRIED ?= 10000
 BIN := .venv/bin
 # The stamp bears the lock's checksum, so another lock installs anew.
 STAMP := .venv/.installed-$(shell cksum < requirements.txt | tr ' ' '-')
+SLURM_STAMP := .venv-slurm/.installed-$(shell cksum < requirements-slurm.txt | tr ' ' '-')
 CONFIGFILE := $(if $(CONFIG),--configfile $(CONFIG))
 
-.PHONY: run test lint format lock docs prune verify compare export clean help
+.PHONY: run test test-cluster fuzz lint format lock docs bench-workflow prune verify compare export clean help
 .DEFAULT_GOAL := help
 
 run: $(STAMP)  ## make the page: results/report/index.html (CORES=4, CONFIG=config.yaml)
@@ -16,6 +19,13 @@ run: $(STAMP)  ## make the page: results/report/index.html (CORES=4, CONFIG=conf
 
 test: $(STAMP)  ## run the tests (ARGS="tests/unit -x")
 	$(BIN)/python -m pytest $(ARGS)
+
+test-cluster: $(STAMP) $(SLURM_STAMP)  ## run small studies on a Slurm of one node, also with lost jobs, and compare every byte
+	tests/cluster/slurm.sh install
+	PHASEFLOW_TEST_CLUSTER=1 $(BIN)/python -m pytest tests/cluster $(ARGS)
+
+fuzz: $(STAMP)  ## try 10,000 spoiled configs (TRIED=10000)
+	PHASEFLOW_FUZZ=$(TRIED) $(BIN)/python -m pytest tests/unit/test_fuzz.py
 
 lint: $(STAMP)  ## check style, types, spelling and the workflow
 	$(BIN)/ruff check .
@@ -33,18 +43,23 @@ format: $(STAMP)  ## put the code into its standard form
 docs: $(STAMP)  ## write docs/config.md, its schema and docs/catalogue.md from the settings and systems
 	$(BIN)/python scripts/document.py
 
-lock:  ## renew requirements.txt from pyproject.toml
+lock:  ## renew requirements.txt and requirements-slurm.txt from pyproject.toml
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/pip install --quiet uv
 	.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes \
 	    --no-emit-index-url --no-header --group dev pyproject.toml -o requirements.txt
+	.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes \
+	    --no-emit-index-url --no-header --group slurm -c requirements.txt -o requirements-slurm.txt
 	rm -rf .venv-lock
+
+bench-workflow: $(STAMP)  ## measure what the workflow costs beside the work (ARGS="default sweep million")
+	$(BIN)/python benchmarks/workflow.py $(ARGS)
 
 prune: $(STAMP)  ## empty the pool of chunks of what the config does not need
 	$(BIN)/python scripts/prune.py $(CONFIG)
 
-verify: $(STAMP)  ## compare every result with its checksum
-	$(BIN)/python scripts/verify.py $(CONFIG)
+verify: $(STAMP)  ## compare every result with its checksum, and RECOMPUTE=5 members with themselves computed anew
+	$(BIN)/python scripts/verify.py $(CONFIG) $(if $(RECOMPUTE),--recompute $(RECOMPUTE))
 
 compare: $(STAMP)  ## lay two results folders side by side (A=first/results B=second/results)
 	$(BIN)/python scripts/compare.py $(A) $(B)
@@ -57,11 +72,19 @@ clean:  ## remove all results
 	rm -rf .snakemake
 
 help:  ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 22
 
 $(STAMP): requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed: make PYTHON=/path/to/python"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	rm -f .venv/.installed-*
+	touch $@
+
+# The plugin of Slurm calls scontrol when it is imported, so it has an environment of its own, on top of the other.
+$(SLURM_STAMP): requirements-slurm.txt $(STAMP)
+	$(PYTHON) -m venv .venv-slurm
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$$(.venv-slurm/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/phaseflow.pth"
+	.venv-slurm/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-slurm.txt
+	rm -f .venv-slurm/.installed-*
 	touch $@

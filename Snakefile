@@ -22,6 +22,15 @@ def plan():
         raise SystemExit(str(error))
 
 
+def find_pack(section, name):
+    """Short chunks go to a cluster in packs: the profile says how many of each duration make one submission."""
+    executor = workflow.executor_plugin
+    if executor is None or not executor.common_settings.non_local_exec:
+        return None
+    pack = plan().estimate(section, name).pack
+    return pack and f"{section}-{pack}"
+
+
 try:
     session = Session(
         config_paths=workflow.config_settings.configfiles,
@@ -59,12 +68,22 @@ rule simulate:
         members="results/chunks/{scenario}/{chunk}.members.parquet",
         events="results/chunks/{scenario}/{chunk}.events.parquet",
         orbits="results/chunks/{scenario}/{chunk}.orbits.parquet",
+        checksums="results/chunks/{scenario}/{chunk}.simulate.json",
     log:
         "results/logs/simulate/{scenario}/{chunk}.log",
     benchmark:
         "results/timings/simulate/{scenario}/{chunk}.tsv"
+    group:
+        lambda w: find_pack("simulate", w.scenario)
     conda:
         "envs/phaseflow.yaml"
+    resources:
+        mem_mb=lambda w, attempt: plan()
+        .needs("simulate", w.scenario)
+        .find_memory(attempt),
+        runtime=lambda w, attempt: plan()
+        .needs("simulate", w.scenario)
+        .find_minutes(attempt),
     params:
         block=lambda w: plan().block("simulate", w.scenario).text,
         chunk=lambda w: plan().chunks("simulate", w.scenario)[w.chunk],
@@ -76,6 +95,7 @@ rule simulate:
 rule gather:
     input:
         unpack(lambda w: plan().pieces("simulate", w.scenario)),
+        checksums=lambda w: plan().checksums("simulate", w.scenario),
     output:
         members="results/simulate/{scenario}/members.parquet",
         events="results/simulate/{scenario}/events.parquet",
@@ -102,12 +122,20 @@ rule optimize:
         histories="results/chunks/{study}/{chunk}.histories.parquet",
         roots="results/chunks/{study}/{chunk}.roots.parquet",
         curves="results/chunks/{study}/{chunk}.curves.parquet",
+        checksums="results/chunks/{study}/{chunk}.optimize.json",
     log:
         "results/logs/optimize/{study}/{chunk}.log",
     benchmark:
         "results/timings/optimize/{study}/{chunk}.tsv"
+    group:
+        lambda w: find_pack("optimize", w.study)
     conda:
         "envs/phaseflow.yaml"
+    resources:
+        mem_mb=lambda w, attempt: plan().needs("optimize", w.study).find_memory(attempt),
+        runtime=lambda w, attempt: plan()
+        .needs("optimize", w.study)
+        .find_minutes(attempt),
     params:
         block=lambda w: plan().block("optimize", w.study).text,
         chunk=lambda w: plan().chunks("optimize", w.study)[w.chunk],
@@ -122,6 +150,7 @@ rule optimize:
 rule collect:
     input:
         unpack(lambda w: plan().pieces("optimize", w.study)),
+        checksums=lambda w: plan().checksums("optimize", w.study),
     output:
         table="results/optimize/{study}.csv",
         histories="results/optimize/{study}/histories.parquet",

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from phaseflow.joblog import keep_log
-from phaseflow.receipts import Origin, write_receipt
+from phaseflow.receipts import Origin, check_pieces, write_receipt
 from phaseflow.trials import collect_trials
 
 
@@ -12,8 +12,9 @@ def collect(origin: str, chunks: dict[str, list[str]], table: str, histories: st
     made_by = Origin.parse(origin)
     pieces = {kind: [Path(file) for file in files] for kind, files in chunks.items()}
     outputs = [Path(table), Path(histories), Path(roots), Path(curves)]
+    check_pieces(pieces.pop("checksums"))
     collect_trials(made_by.block, pieces, *outputs)
-    write_receipt(Path(receipt), made_by, outputs, [file for files in pieces.values() for file in files])
+    write_receipt(Path(receipt), made_by, outputs)
 
 
 if __name__ == "__main__":

@@ -4,12 +4,14 @@ from pathlib import Path
 
 from phaseflow.drawing import draw_figures
 from phaseflow.joblog import keep_log
-from phaseflow.receipts import Origin
+from phaseflow.receipts import Origin, check_tables
 
 
 def draw(origin: str, tables: dict[str, str], figures: str) -> None:
     """Draw a source's figures into a folder."""
-    draw_figures(Origin.parse(origin).block, {kind: Path(path) for kind, path in tables.items()}, Path(figures))
+    read = {kind: Path(path) for kind, path in tables.items()}
+    check_tables(read.values())
+    draw_figures(Origin.parse(origin).block, read, Path(figures))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from phaseflow.joblog import keep_log
-from phaseflow.receipts import Origin, write_receipt
+from phaseflow.receipts import Origin, check_tables, write_receipt
 from phaseflow.regression import fit_model
 
 
@@ -11,6 +11,7 @@ def fit(origin: str, table: str, terms: str, statistics: str, rows: str, receipt
     """Write a fit's terms, statistics and rows, and their receipt."""
     made_by = Origin.parse(origin)
     outputs = [Path(terms), Path(statistics), Path(rows)]
+    check_tables([Path(table)])
     fit_model(made_by.block, Path(table), *outputs)
     write_receipt(Path(receipt), made_by, outputs)
 

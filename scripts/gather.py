@@ -4,7 +4,7 @@ from pathlib import Path
 
 from phaseflow.assembly import gather_members
 from phaseflow.joblog import keep_log
-from phaseflow.receipts import Origin, write_receipt
+from phaseflow.receipts import Origin, check_pieces, write_receipt
 
 
 def gather(origin: str, chunks: dict[str, list[str]], members: str, events: str, orbits: str, trajectories: str, receipt: str) -> None:
@@ -12,8 +12,9 @@ def gather(origin: str, chunks: dict[str, list[str]], members: str, events: str,
     made_by = Origin.parse(origin)
     pieces = {kind: [Path(file) for file in files] for kind, files in chunks.items()}
     outputs = [Path(members), Path(events), Path(orbits), Path(trajectories)]
+    check_pieces(pieces.pop("checksums"))
     gather_members(made_by.block, pieces, *outputs)
-    write_receipt(Path(receipt), made_by, outputs, [file for files in pieces.values() for file in files])
+    write_receipt(Path(receipt), made_by, outputs)
 
 
 if __name__ == "__main__":

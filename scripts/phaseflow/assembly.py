@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,11 @@ import pyarrow.compute as pc
 from phaseflow.errors import ResultsError
 from phaseflow.settings.block import Block
 from phaseflow.settings.scenarios import Scenario
-from phaseflow.tables import read_parquet, write_parquet
+from phaseflow.sweeps import Int64, Members
+from phaseflow.tables import count_rows, read_parquet, read_schema, write_folder, write_rows
+
+# How many rows are held while tables are joined.
+_ROWS_AT_ONCE = 1_000_000
 
 
 def gather_members(
@@ -33,14 +38,46 @@ def gather_members(
     """
     scenario = Scenario.model_validate(block.settings)
     members = scenario.lay_out()
-    table = order_rows(pa.concat_tables(read_parquet(path) for path in pieces["members"]), "member", members.ids)
-    write_parquet(table_path, table)
+    counts: Counter[str] = Counter()
+    write_rows(table_path, read_schema(pieces["members"][0]), _count(_stream(members, pieces["members"], order_rows), counts))
     for kind, path in (("events", events_path), ("orbits", orbits_path)):
-        rows = pa.concat_tables(read_parquet(piece) for piece in pieces[kind])
-        write_parquet(path, sort_rows(rows, "member", members.ids), dictionary=("member",))
+        write_rows(path, read_schema(pieces[kind][0]), _stream(members, pieces[kind], sort_rows), dictionary=("member",))
     publish(pieces["trajectories"] if scenario.keeps_trajectories else [], folder, ".trajectories")
-    for row in pc.value_counts(table["status"]).to_pylist():
-        print(f"{block.place}: {row['counts']} members with status {row['values']}")
+    for status, count in sorted(counts.items()):
+        print(f"{block.place}: {count} members with status {status}")
+
+
+def _stream(members: Members, files: Sequence[Path], arrange: Callable[[pa.Table, str, Int64], pa.Table]) -> Iterator[pa.Table]:
+    """Yield the rows of all members in the order of the plan, about a million at a time.
+
+    Parameters
+    ----------
+    files : a file a chunk, in the order of the plan's chunks.
+    """
+    spans = [(places.min(), places.max()) for places in members.chunks()]
+    size = max(1, _ROWS_AT_ONCE * len(members) // max(len(members), sum(count_rows(file) for file in files)))
+    for first in range(0, len(members), size):
+        last = min(first + size, len(members)) - 1
+        ids = np.sort(members.ids[first : last + 1])
+        parts = [
+            read_parquet(file) if first <= low and high <= last else _choose_rows(read_parquet(file), ids)
+            for file, (low, high) in zip(files, spans, strict=True)
+            if low <= last and high >= first
+        ]
+        yield arrange(pa.concat_tables(parts), "member", members.ids[first : last + 1])
+
+
+def _choose_rows(table: pa.Table, ids: Int64) -> pa.Table:
+    """Return the rows of some members, whose ids are sorted."""
+    found = table["member"].to_numpy()
+    return table.filter(pa.array(ids[np.minimum(np.searchsorted(ids, found), len(ids) - 1)] == found))
+
+
+def _count(tables: Iterable[pa.Table], counts: Counter[str]) -> Iterator[pa.Table]:
+    """Pass tables on and count the members of each status."""
+    for table in tables:
+        counts.update({row["values"]: row["counts"] for row in pc.value_counts(table["status"]).to_pylist()})
+        yield table
 
 
 def order_rows(table: pa.Table, column: str, ids: np.ndarray) -> pa.Table:
@@ -70,14 +107,10 @@ def publish(files: Sequence[Path], folder: Path, mark: str = "") -> None:
     ----------
     mark : a part of the names that is left out.
     """
-    temporary = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    for file in files:
-        target = temporary / file.name.replace(mark, "")
-        try:
-            os.link(file, target)
-        except OSError:
-            shutil.copyfile(file, target)
-    shutil.rmtree(folder, ignore_errors=True)
-    temporary.replace(folder)
+    with write_folder(folder) as temporary:
+        for file in files:
+            target = temporary / file.name.replace(mark, "")
+            try:
+                os.link(file, target)
+            except OSError:
+                shutil.copyfile(file, target)

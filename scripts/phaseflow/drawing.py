@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,13 @@ from matplotlib.figure import Figure as Canvas
 
 from phaseflow.figures import Figure, Source
 from phaseflow.plugins import load_plugin
+from phaseflow.receipts import FOLDER_CHECKSUMS, list_files, write_checksums
 from phaseflow.settings.base import Settings
 from phaseflow.settings.block import Block
 from phaseflow.settings.fits import Fit
 from phaseflow.settings.scenarios import Scenario
 from phaseflow.settings.studies import Study
-from phaseflow.tables import write_json, write_whole
+from phaseflow.tables import write_folder, write_json, write_whole
 
 _SETTINGS: dict[str, type[Settings]] = {"simulate": Scenario, "optimize": Study, "fit": Fit}
 STYLE_PATH = Path(__file__).parent / "figures" / "phaseflow.mplstyle"
@@ -37,19 +37,19 @@ def draw_figures(block: Block, tables: Mapping[str, Path], folder: Path) -> None
     settings = block.settings
     section = settings["section"]
     source = Source(section, settings["source"], _SETTINGS[section].model_validate(settings["settings"]), tables)
-    temporary = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
     descriptions = {}
-    with mpl.style.context(STYLE_PATH), mpl.rc_context({"svg.hashsalt": "phaseflow"}):
+    with (
+        write_folder(folder) as temporary,
+        mpl.style.context(STYLE_PATH),
+        mpl.rc_context({"svg.hashsalt": "phaseflow"}),
+    ):
         for request in settings["figures"]:
             figure: Figure = load_plugin("figures", request["figure"])
             options = figure.options.model_validate(request["options"])
             descriptions[request["file"]] = draw_figure(figure, source, options, temporary / request["file"])
             print(f"{section}.{source.name}: {request['figure']} drawn")
-    write_json(temporary / "figures.json", descriptions)
-    shutil.rmtree(folder, ignore_errors=True)
-    temporary.replace(folder)
+        write_json(temporary / "figures.json", descriptions)
+        write_checksums(temporary / FOLDER_CHECKSUMS, list_files(temporary))
 
 
 def draw_figure(figure: Figure, source: Source, options: Settings, stem: Path) -> dict[str, Any]:

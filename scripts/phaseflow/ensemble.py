@@ -25,13 +25,22 @@ from phaseflow.tables import make_event_schema, make_orbit_schema, make_trajecto
 _SLICE_ROWS = 1_000_000
 
 
-def simulate_chunk(block: Block, chunk: int, trajectories_path: Path, members_path: Path, events_path: Path, orbits_path: Path) -> None:
+def simulate_chunk(
+    block: Block,
+    chunk: int,
+    trajectories_path: Path,
+    members_path: Path,
+    events_path: Path,
+    orbits_path: Path,
+    only: Int64 | None = None,
+) -> None:
     """Integrate the members of one chunk and write their trajectories, their rows, their events and their orbits.
 
     Parameters
     ----------
     block : a resolved scenario.
     chunk : the chunk's number in the plan of that scenario.
+    only : places of members that are integrated in the place of the chunk's.
 
     Raises
     ------
@@ -45,7 +54,7 @@ def simulate_chunk(block: Block, chunk: int, trajectories_path: Path, members_pa
     orbits: list[pa.Table] = []
     schema = make_trajectory_schema(runner.states)
     with open_parquet(trajectories_path, schema, dictionary=("member", "t")) as writer:
-        for part in runner.split(members.chunks()[chunk]):
+        for part in runner.split(members.chunks()[chunk] if only is None else only):
             task, outcome, horizon, results = runner.run(part)
             rows.append(runner.tabulate_members(part, task, outcome, horizon, results))
             events.append(runner.tabulate_events(part, outcome))

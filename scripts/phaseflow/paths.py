@@ -52,5 +52,24 @@ def list_outputs(section: str, name: str) -> list[Path]:
 
 
 def list_piece(section: str, name: str, chunk: str) -> list[Path]:
-    """Return the files of a chunk."""
-    return [CHUNKS / name / f"{chunk}.{kind}.parquet" for kind in PIECES[section]]
+    """Return the files of a chunk, their checksums last."""
+    return [*(CHUNKS / name / f"{chunk}.{kind}.parquet" for kind in PIECES[section]), find_checksums(section, name, chunk)]
+
+
+def find_checksums(section: str, name: str, chunk: str) -> Path:
+    """Return the file that has the checksums of a chunk's files, and is written after them."""
+    return CHUNKS / name / f"{chunk}.{section}.json"
+
+
+def find_maker(path: Path) -> tuple[str, str] | None:
+    """Return the section and name of the result that a file or folder belongs to; nothing where it belongs to none."""
+    inside = path.parts[1:] if path.parts[:1] == RESULTS.parts else ()
+    return (inside[0], inside[1].split(".")[0]) if len(inside) > 1 and inside[0] in ("simulate", "optimize", "fit") else None
+
+
+def list_origins(path: Path) -> list[Path]:
+    """Return the files of the chunk that a published file of trajectories is a link to; nothing for other files."""
+    maker = find_maker(path)
+    if maker is None or path.parent.name != "trajectories":
+        return []
+    return list_piece(*maker, path.stem)

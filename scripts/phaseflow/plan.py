@@ -12,6 +12,7 @@ from typing import Any
 
 from phaseflow import paths
 from phaseflow.config import Config, FigureRequest, list_entries
+from phaseflow.estimates import Estimate, estimate_chunk
 from phaseflow.figures import Figure
 from phaseflow.kinds import is_random_study, lay_out_trials, load_fit_kind, load_study_kind
 from phaseflow.outline import describe_page
@@ -45,6 +46,7 @@ class Plan:
         self.members = cache(self._plan_members)
         self.chunks = cache(self._name_chunks)
         self.origin = cache(self._find_origin)
+        self.estimate = cache(self._estimate_chunk)
         self.figure_pieces = cache(self._find_figure_pieces)
 
     def finals(self) -> Iterator[tuple[str, str]]:
@@ -90,6 +92,24 @@ class Plan:
         """Return the chunk files of a scenario or study by kind, in the order of the plan."""
         files = [paths.list_piece(section, name, chunk) for chunk in self.chunks(section, name)]
         return {kind: [piece[place] for piece in files] for place, kind in enumerate(paths.PIECES[section])}
+
+    def checksums(self, section: str, name: str) -> list[Path]:
+        """Return the files that have the checksums of those of a scenario's or study's chunks."""
+        return [paths.find_checksums(section, name, chunk) for chunk in self.chunks(section, name)]
+
+    def _estimate_chunk(self, section: str, name: str) -> Estimate:
+        """Return what the largest chunk of a scenario or study needs."""
+        largest = max(len(places) for places in self.members(section, name).chunks())
+        return estimate_chunk(section, name, self.entries[section][name], largest)
+
+    def needs(self, section: str, name: str) -> Estimate:
+        """Return what a chunk is to be given.
+
+        Chunks that are submitted one by one may share an array, where all get the same: enough for each.
+        """
+        own = self.estimate(section, name)
+        alike = [found for other in self.entries[section] if (found := self.estimate(section, other)).pack is None]
+        return own if own.pack else Estimate(max(found.seconds for found in alike), max(found.memory_mb for found in alike))
 
     # -- tables
 

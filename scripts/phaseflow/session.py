@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import platform
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -14,9 +15,8 @@ from phaseflow import paths
 from phaseflow.config import load_config
 from phaseflow.errors import PhaseflowError, ResultsError
 from phaseflow.plan import Plan
-from phaseflow.receipts import find_staleness, list_files, read_receipt, remove, verify_outputs
+from phaseflow.receipts import FOLDER_CHECKSUMS, find_altered, find_resized, find_staleness, read_receipt, remove, verify_outputs
 from phaseflow.seeds import digest
-from phaseflow.tables import is_parquet
 
 Mode = Literal["look", "dry-run", "run"]
 _CONFIG_MARK = "PHASEFLOW_CONFIG"
@@ -83,6 +83,8 @@ def hold_lock(path: Path = paths.LOCK) -> int:
     Raises
     ------
     ResultsError : another run holds it, or the folder cannot be written to.
+
+    Where the file system has no locks, that is said, and two runs at once are not noticed.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -92,11 +94,13 @@ def hold_lock(path: Path = paths.LOCK) -> int:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
+        holder = os.pread(descriptor, 300, 0).decode(errors="replace").strip()
         os.close(descriptor)
         raise ResultsError(f"another run is at work in {paths.RESULTS.resolve()} (process {holder}): wait for it or stop it") from None
+    except OSError as error:
+        _say(f"the file system of {paths.RESULTS.resolve()} has no locks ({error.strerror}): take care that no other run is at work there")
     os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    os.pwrite(descriptor, f"{os.getpid()} on {platform.node()}\n".encode(), 0)
     return descriptor
 
 
@@ -106,27 +110,23 @@ def find_stale(plan: Plan) -> Iterator[tuple[str, list[Path]]]:
         outputs, receipt = paths.list_outputs(section, name), paths.find_receipt(section, name)
         if reason := find_staleness(receipt, plan.origin(section, name).key, outputs):
             label = "the page" if section == "report" else f"{section}.{name}"
-            yield f"{label} is made again: {reason}", [receipt, *outputs]
+            altered = find_altered(read_receipt(receipt) or {"outputs": {}})
+            yield (
+                f"{label} is made again: {reason}",
+                [receipt, *outputs, *(file for name in altered for file in paths.list_origins(Path(name)))],
+            )
 
 
 def find_damage(plan: Plan) -> Iterator[tuple[str, list[Path]]]:
     """Yield each piece of the pool that is not whole: why, and its files."""
-    sizes: dict[str, int] = {}
-    for section, name in plan.finals():
-        sizes |= (read_receipt(paths.find_receipt(section, name)) or {}).get("pieces", {})
     for piece in plan.list_pieces():
-        for path in piece:
-            if path.exists() and not _is_whole(path, sizes):
-                yield f"{path} is made again: it was damaged", piece
-                break
+        is_folder = piece[-1].suffix != ".json"
+        if (wrong := find_resized(piece[-1] / FOLDER_CHECKSUMS if is_folder else piece[-1])) or (is_folder and _lacks_checksums(piece[-1])):
+            yield f"{wrong or piece[-1]} is made again: it was damaged", piece
 
 
-def _is_whole(path: Path, sizes: Mapping[str, int]) -> bool:
-    """Tell whether a piece is as large as its receipt says or, without one, looks like what was written at one stroke."""
-    if path.is_dir():
-        known = {file: size for file, size in sizes.items() if file.startswith(f"{path}/")}
-        return not known or known == {str(file): file.stat().st_size for file in list_files(path)}
-    return path.stat().st_size == sizes[str(path)] if str(path) in sizes else is_parquet(path)
+def _lacks_checksums(folder: Path) -> bool:
+    return folder.exists() and not (folder / FOLDER_CHECKSUMS).exists()
 
 
 def prune(plan: Plan) -> list[Path]:

@@ -83,13 +83,13 @@ class Members:
         return {digest(settings, self.ids[places].tobytes())[:16]: number for number, places in enumerate(self.chunks())}
 
 
-def plan_members(identity: Identity, blocks: Sequence[Sequence[Axis]], chunk: int) -> Members:
+def plan_members(identity: Identity, blocks: Sequence[Sequence[Axis]], chunk: int | Sequence[int]) -> Members:
     """Lay out the members of a sweep.
 
     Parameters
     ----------
     blocks : axes whose values multiply, the first named slowest; members of an earlier block are not repeated.
-    chunk : about how many members a chunk may have; a chunk never spans two blocks and never cuts a chain.
+    chunk : about how many members a chunk may have, in all blocks or in each; a chunk never spans two blocks and never cuts a chain.
 
     Raises
     ------
@@ -100,7 +100,7 @@ def plan_members(identity: Identity, blocks: Sequence[Sequence[Axis]], chunk: in
     ids = np.empty(0, dtype=np.int64)
     streams, orders, starts, offset = [], [], [], 0
     previous = []
-    for axes in blocks:
+    for axes, size in zip(blocks, [chunk] * len(blocks) if isinstance(chunk, int) else chunk, strict=True):
         block_streams, block_ids = _hash_grid(identity, axes)
         columns = _spread_values(identity, axes, names)
         is_new = _find_new(ids, block_ids, {name: values[name] for name in names}, columns)
@@ -109,7 +109,7 @@ def plan_members(identity: Identity, blocks: Sequence[Sequence[Axis]], chunk: in
         place = np.cumsum(is_new) - 1 + offset
         orders.append(place[order])
         length = next((len(axis.values) for axis in axes if axis.name == identity.chained), 1)
-        starts.append(_cut_chunks(block_ids[order[::length]], max(1, chunk // length)) * length + offset)
+        starts.append(_cut_chunks(block_ids[order[::length]], max(1, size // length)) * length + offset)
         previous.append(_link_chains(place[order], length, offset))
         for name in names:
             values[name].append(columns[name][is_new])
@@ -197,7 +197,8 @@ def _find_new(
     known_ids: Int64, ids: Int64, known_columns: Mapping[str, list[NDArray[Any]]], columns: Mapping[str, NDArray[Any]]
 ) -> NDArray[np.bool_]:
     """Tell which members are not known yet; an id that stands for two different members is an error."""
-    if len(np.unique(ids)) != len(ids):
+    ordered = np.sort(ids)
+    if (ordered[1:] == ordered[:-1]).any():
         raise PhaseflowError("two members of a sweep have the same id: change a value or the seed of the sweep")
     is_known = np.isin(ids, known_ids)
     if is_known.any():

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import platform
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ _ROW_GROUP = 131_072
 def write_whole(path: Path) -> Iterator[Path]:
     """Give a temporary path to write to, and move it into place when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = _name_part(path)
     try:
         yield temporary
         with temporary.open("rb+") as stream:
@@ -29,6 +31,27 @@ def write_whole(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def write_folder(folder: Path) -> Iterator[Path]:
+    """Give a temporary folder to fill, and put it in the place of the other when the block ends well."""
+    temporary, old = _name_part(folder), _name_part(folder.with_name(f"{folder.name}.old"))
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        if folder.exists():
+            folder.replace(old)
+        temporary.replace(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _name_part(path: Path) -> Path:
+    """Return a hidden name beside a path, which no other process has, on this machine or on another."""
+    return path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}.part")
 
 
 @contextmanager
@@ -59,6 +82,41 @@ def write_parquet(path: Path, table: pa.Table, dictionary: Sequence[str] = ()) -
         writer.write_table(table, row_group_size=_ROW_GROUP)
 
 
+def write_rows(path: Path, schema: pa.Schema, tables: Iterable[pa.Table], dictionary: Sequence[str] = ()) -> None:
+    """Write rows that come in several tables; the bytes do not depend on how the rows are divided among these."""
+    with open_parquet(path, schema, dictionary) as writer:
+        rest, is_empty = schema.empty_table(), True
+        for table in tables:
+            rest = pa.concat_tables([rest, table])
+            n_whole = len(rest) - len(rest) % _ROW_GROUP
+            if n_whole:
+                writer.write_table(rest.slice(0, n_whole).combine_chunks(), row_group_size=_ROW_GROUP)
+                rest, is_empty = rest.slice(n_whole), False
+        if len(rest) or is_empty:
+            writer.write_table(rest.combine_chunks(), row_group_size=_ROW_GROUP)
+
+
+def read_schema(path: Path) -> pa.Schema:
+    """Return the schema of a Parquet file."""
+    return _read_metadata(path).schema.to_arrow_schema()
+
+
+def count_rows(path: Path) -> int:
+    """Return how many rows a Parquet file has."""
+    return int(_read_metadata(path).num_rows)
+
+
+def _read_metadata(path: Path) -> pq.FileMetaData:
+    try:
+        return pq.read_metadata(path)
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(path, error) from None
+
+
+def _damaged(path: Path, error: Exception) -> ResultsError:
+    return ResultsError(f"{path} is damaged and must be made anew (delete it and run again): {error}")
+
+
 def read_parquet(path: Path) -> pa.Table:
     """Read a whole Parquet file.
 
@@ -69,18 +127,7 @@ def read_parquet(path: Path) -> pa.Table:
     try:
         return pq.read_table(path, partitioning=None)
     except (pa.ArrowException, OSError) as error:
-        raise ResultsError(f"{path} is damaged and must be made anew (delete it and run again): {error}") from None
-
-
-def is_parquet(path: Path) -> bool:
-    """Tell whether a file begins and ends as a Parquet file does."""
-    try:
-        with path.open("rb") as stream:
-            head = stream.read(4)
-            stream.seek(-4, os.SEEK_END)
-            return head == b"PAR1" and stream.read(4) == b"PAR1"
-    except OSError:
-        return False
+        raise _damaged(path, error) from None
 
 
 def write_text(path: Path, text: str) -> None:

@@ -69,7 +69,7 @@ def solve_chunk(
     rows = _tabulate_trials(study, trials, places, solutions)
     write_parquet(trials_path, rows)
     write_parquet(histories_path, _tabulate_histories(study, trials.ids[places], solutions), dictionary=("trial",))
-    best = _find_best(rows.to_pandas())
+    best = _find_best(study, rows.to_pandas())
     for name, path in (("roots", roots_path), ("curves", curves_path)):
         write_parquet(path, _tabulate_shown(_SHOWN[name], int(trials.ids[places[best]]), solutions[best].tables.get(name, {})))
     print(f"{block.place}: {len(places)} trials solved")
@@ -99,7 +99,7 @@ def collect_trials(
     write_csv(table_path, _complete_evidence(study, table))
     histories = pa.concat_tables(read_parquet(path) for path in pieces["histories"])
     write_parquet(histories_path, sort_rows(histories, "trial", trials.ids), dictionary=("trial",))
-    best = int(table["trial"].iloc[_find_best(table)])
+    best = int(table["trial"].iloc[_find_best(study, table)])
     for name, path in (("roots", roots_path), ("curves", curves_path)):
         shown = pa.concat_tables(read_parquet(piece) for piece in pieces[name])
         chosen = shown.filter(pa.array(shown["trial"].to_numpy() == best)).combine_chunks()
@@ -121,6 +121,9 @@ def _tabulate_trials(study: Study, trials: Members, places: Int64, solutions: li
     columns["message"] = [solution.message for solution in solutions]
     for name in (*EVIDENCE, *kind.evidence(study)):
         columns[name] = pa.array([solution.evidence.get(name) for solution in solutions], type=pa.float64())
+    columns["certificate"] = [solution.certificate.kind for solution in solutions]
+    columns["certificate_reason"] = [solution.certificate.reason for solution in solutions]
+    columns["gap_scope"] = pa.array([solution.certificate.scope or None for solution in solutions], type=pa.string())
     return pa.table(columns)
 
 
@@ -143,22 +146,20 @@ def _tabulate_shown(schema: pa.Schema, trial: int, columns: Mapping[str, Sequenc
     return pa.table({name: pa.array(filled.get(name, []), type=schema.field(name).type) for name in schema.names}, schema=schema)
 
 
-def _is_answer(table: pd.DataFrame) -> pd.Series[bool]:
-    return table["status"].isin(["converged", "stopped"]) & table["value"].notna() & (table["feasibility"] <= 0)
+def _is_answer(study: Study, table: pd.DataFrame) -> pd.Series[bool]:
+    return table["status"].isin(["converged", "stopped"]) & table["value"].notna() & (table["feasibility"] <= study.allowance)
 
 
-def _find_best(table: pd.DataFrame) -> int:
+def _find_best(study: Study, table: pd.DataFrame) -> int:
     """Return the place of the row with the least value among answers, the first of equals; 0 where there is no answer."""
-    return int(np.argmin(table["value"].where(_is_answer(table), np.inf).to_numpy()))
+    return int(np.argmin(table["value"].where(_is_answer(study, table), np.inf).to_numpy()))
 
 
 def _complete_evidence(study: Study, table: pd.DataFrame) -> dict[str, Any]:
     """Return the table's columns with what only the whole study can tell."""
-    answers = table["value"].where(_is_answer(table))
+    answers = table["value"].where(_is_answer(study, table))
     same = list_problem_columns(study)
     best = answers.groupby([table[name] for name in same], dropna=False).transform("min") if same else answers.min()
     columns: dict[str, Any] = {name: table[name] for name in table.columns}
     columns["gap_best_seen"] = table["value"] - best
-    columns["certificate"] = "none"
-    columns["certificate_reason"] = "certificates are not built yet"
     return columns

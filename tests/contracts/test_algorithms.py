@@ -28,6 +28,9 @@ def test_the_table_says_what_optimagic_says(name):
     assert (info.needs_jac, info.supports_bounds, info.needs_hess) == (row.gradient, row.bounds, row.hessian)
     # Without bounds scipy_shgo samples from -1e50 to 1e50 and finds nothing, so more than optimagic asks for is needed.
     assert (info.needs_bounds or name == "scipy_shgo", info.is_global) == (row.needs_bounds, row.is_global)
+    # Of some that optimagic calls fit for constraints, the table says less: see there.
+    assert info.supports_nonlinear_constraints or row.constraints == "none"
+    assert row.constraints in ("none", "inequalities", "all")
     assert (info.solver_type == optimagic.typing.AggregationLevel.LEAST_SQUARES) == row.least_squares
 
 

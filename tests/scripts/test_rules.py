@@ -28,6 +28,7 @@ def plan(tmp_path, monkeypatch):
 
 def run_chunks(plan, section, name, cache):
     block, pieces = plan.block(section, name).text, plan.pieces(section, name)
+    pieces |= {"checksums": plan.checksums(section, name)}
     for number, files in enumerate(zip(*pieces.values(), strict=True)):
         outputs = dict(zip(pieces, map(str, files), strict=True))
         if section == "simulate":
@@ -58,7 +59,7 @@ def test_the_chain_of_scripts_makes_a_page_that_is_current(plan):
     inputs = {kind: [str(path) for path in files] for kind, files in plan.page_inputs().items()}
     page, figures = (str(path) for path in plan.outputs("report", "index"))
     origin = plan.origin("report", "index").text
-    report.report(origin, inputs["pieces"], inputs["receipts"], page, figures, "results/receipts/report/index.json")
+    report.report(origin, inputs["tables"], inputs["pieces"], inputs["receipts"], page, figures, "results/receipts/report/index.json")
     for section, name in plan.finals():
         receipt = Path(f"results/receipts/{section}/{name}.json")
         assert find_staleness(receipt, plan.origin(section, name).key, plan.outputs(section, name)) is None

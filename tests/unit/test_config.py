@@ -54,11 +54,18 @@ def test_three_mistakes_are_named_together_with_their_lines(load):
     assert "config.yaml:6: sed: unknown key; did you mean 'seed'?" in text
 
 
+MANY = "{start: 0, stop: 1, count: 1000000}"
+BLOCK = f"{{rho: {MANY}}}"
+
 MISTAKES = {
     "{}": "nothing is asked for",
     "simulate: 3": "simulate: 3 is not a mapping of names to settings",
     "simulate: {a: 3}": "simulate.a: 3 is not a mapping of keys to values",
     "simulate: {../a: {system: lorenz63, time: {stop: 1}}}": "simulate.../a: a name here has up to 64 letters",
+    TRAJECTORY % ", ensemble: {members: 1000000000000}": "simulate.a.ensemble.members: 1000000000000 = 1e+12 members; at most 1e+08 can be",
+    TRAJECTORY % f", sweep: {{rho: {MANY}, sigma: {MANY}}}": "simulate.a.sweep: 1000000 x 1000000 x 1 = 1e+12 members; at most 1e+08",
+    TRAJECTORY % f", sweep: [{', '.join([BLOCK] * 101)}]": "1000000 x 1 + 1000000 x 1 + 1000000 x 1 + ... = 1.01e+08 members",
+    "simulate: {a: {system: lorenz63, time: {stop: 1, samples: 1000000000000}}}": "samples: 1000000000000 is not allowed",
     "seed: -1\n" + TRAJECTORY % "": "seed: -1 is not a whole number from 0",
     TRAJECTORY % ", time: {stop: 2}": "simulate.a.time: this key is given twice",
     TRAJECTORY % ", keep: trajectories": "trajectories are kept where time.samples says",
@@ -122,7 +129,12 @@ MISTAKES = {
     TRAJECTORY % ", solver: {method: Radau}, certify: reference": "a certificate needs the method taylor, not 'Radau'",
     TRAJECTORY % ", solver: {tolerance: 1e-14}, certify: estimate": "an estimate needs a solver.tolerance of 1e-13 or more",
     TRAJECTORY % ", solver: {method: euler_maruyama}": "has no noise and needs a deterministic method",
-    "optimize: {q: {minimize: x, variables: {x: {start: 1}}, constraints: [x > 0]}}": "'constraints' is part of the language but not built",
+    "optimize: {q: {minimize: x, variables: {x: {start: 1}}, constraints: [x > 0]}}": "write <=, >= or ==",
+    "optimize: {q: {minimize: x, variables: {x: {start: 1}}, constraints: [x >= y]}}": "'x >= y' needs 'y': it is not among the variables",
+    "optimize: {q: {minimize: x, variables: {x: {start: 1}}, constraints: [x = 1]}}": "an expression has no '='",
+    "optimize: {q: {minimize: x, variables: {x: {start: 1}}, constraints: [0 <= x <= 1]}}": "one comparison of two expressions",
+    "optimize: {q: {minimize: x, variables: {x: {start: 1}}, constraints: [x**2 == 1]}}": "scipy_lbfgsb cannot keep constraints",
+    "optimize: {q: {minimize: x, variables: {x: {start: 1}}, sampling: halton}}": "'halton' is not one of",
     "optimize: {q: {benchmark: more_wild}}": "'benchmark' is part of the language but not built yet",
     "data: {l: {dataset: statsmodels.longley}}\nfit: {f: {forecast: [linear], horizon: 5, to: data.l}}": "'forecast' is part of",
     "optimize: {q: {variables: {x: {start: 1}}}}": "exactly one of minimize, calibrate, program, benchmark is wanted, not none",

@@ -10,8 +10,8 @@ FLOORS = [
     {"errors", "seeds", "sources", "joblog"},
     {"expressions", "settings", "sweeps", "tables", "receipts", "data", "paths", "plugins"},
     {"dynamics", "engines", "measures", "certificates", "findings", "problems", "models", "figures", "views", "kinds", "catalogues"},
-    {"session", "plan", "config", "outline", "reference", "ensemble", "assembly", "trials", "regression", "drawing", "page"}
-    | {"comparison", "export", "provenance"},
+    {"session", "plan", "estimates", "config", "outline", "reference", "ensemble", "assembly", "trials", "regression", "drawing", "page"}
+    | {"recomputation", "comparison", "export", "provenance"},
 ]
 FILES = sorted(path for path in LIBRARY.rglob("*.py") if path != LIBRARY / "__init__.py")
 

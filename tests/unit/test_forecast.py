@@ -19,7 +19,7 @@ from tests.unit.test_discover import make_table, solve_lorenz
 
 
 def fit(table, names, seed=1, truth=None, **more):
-    settings = {"forecast": names, "to": "simulate.a", "horizon": "1", "training": "10", "folds": 1, **more}
+    settings = {"forecast": names, "to": "simulate.a", "horizon": "1", "training": "10", "trainings": 1, **more}
     if truth:
         settings["truth"] = Catalogue()[truth].model_dump(mode="json", exclude_none=True)
     return MODEL.fit(Fit.model_validate(settings), table, "source", open_stream(seed, 7))
@@ -81,7 +81,7 @@ def test_persistence_and_climatology_have_the_errors_that_the_data_say(table, co
 def test_no_forecast_sees_what_comes_after_its_start(table):
     changed = table.copy()
     changed.loc[2_500:, ["x", "y", "z"]] *= -3
-    first, second = (fit(data, ["linear", "quadratic"], folds=2, starts=10).rows for data in (table, changed))
+    first, second = (fit(data, ["linear", "quadratic"], trainings=2, starts=10).rows for data in (table, changed))
     columns = [name for name in first if name.startswith("predicted_")]
     assert first[columns].equals(second[columns])
 
@@ -195,12 +195,16 @@ def test_tables_that_cannot_be_used_are_named(table, change, settings, message):
     ("entry", "message"),
     [
         ("forecast: [linear], horizon: 1", "fit.f.horizon: training and horizon take 1.5, and simulate.a is 1 long"),
+        (
+            "forecast: [linear], horizon: 0.1, starts: 5",
+            "fit.f.starts: 5 starts are too few to compare forecasters; at least 10 are wanted",
+        ),
         ("forecast: [linear]", "forecast needs horizon beside it"),
         ("forecast: [linea], horizon: 0.1", "fit.f.forecast"),
         ("forecast: [], horizon: 0.1", "fit.f.forecast"),
         ("forecast: [linear], horizon: 0.1, series: x", "series has no meaning for forecast"),
         ("forecast: [linear], horizon: 0.1, inputs: [w]", "simulate.a has no column 'w'"),
-        ("network: {layers: [2]}, horizon: 0.1, folds: 2", "folds has no meaning for network"),
+        ("network: {layers: [2]}, horizon: 0.1, trainings: 2", "trainings has no meaning for network"),
     ],
 )
 def test_mistakes_are_found_before_anything_runs(tmp_path, entry, message):

@@ -364,3 +364,27 @@ def test_streams_are_standard_normal_across_members_and_not_correlated(kind: str
     within = (draws[:, :-1] * draws[:, 1:]).mean(axis=0)
     assert np.abs(np.concatenate([neighbours, within])).max() < 5 / np.sqrt(count - 1)
     assert len(np.unique(draws)) == draws.size
+
+
+def lay_out_million(rho, more=()):
+    """Return the members of a grid of a thousand by a thousand and the names of its chunks."""
+    sigma = Axis("sigma", np.linspace(1, 20, 1000))
+    members = plan_members(Identity("x", {"rho": 0.0, "sigma": 0.0}), [[Axis("rho", rho), sigma], *more], 6400)
+    return members, members.name_chunks("settings")
+
+
+def count_new(members, chunks, known):
+    return sum(len(members.chunks()[number]) for name, number in chunks.items() if name not in known)
+
+
+def test_of_a_million_members_only_what_is_new_is_computed():
+    rho = np.linspace(1, 100, 1000)
+    _, known = lay_out_million(rho)
+    for value in (0.5, 17.3, 50.05, 120.0):
+        members, chunks = lay_out_million(np.append(rho, value))
+        # A thousand are new; the others are their neighbours in the chunks that they fall into.
+        assert 1000 <= count_new(members, chunks, known) <= 20_000
+    block = [Axis("rho", np.linspace(200, 210, 100)), Axis("sigma", np.linspace(1, 20, 100))]
+    members, chunks = lay_out_million(rho, [block])
+    assert count_new(members, chunks, known) == 10_000
+    assert known.keys() <= chunks.keys()

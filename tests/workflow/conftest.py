@@ -50,6 +50,7 @@ class Project:
     """A checkout with a config, in which snakemake is run."""
 
     path: Path
+    python: str = sys.executable
 
     @property
     def config_path(self) -> Path:
@@ -66,7 +67,7 @@ class Project:
         path.write_text(text.replace(old, new))
 
     def start(self, *arguments: str, cores: int = 2) -> subprocess.Popen:
-        command = [sys.executable, "-m", "snakemake", f"-c{cores}", *arguments]
+        command = [self.python, "-m", "snakemake", f"-c{cores}", *arguments]
         environment = {key: value for key, value in os.environ.items() if key != "PHASEFLOW_CONFIG"}
         return subprocess.Popen(
             command, cwd=self.path, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
@@ -77,9 +78,9 @@ class Project:
         output, _ = process.communicate(timeout=600)
         return process.returncode, output
 
-    def script(self, name: str) -> tuple[int, str]:
+    def script(self, name: str, *arguments: str) -> tuple[int, str]:
         """Run one of the scripts that are not rules."""
-        command = [sys.executable, str(self.path / "scripts" / name)]
+        command = [sys.executable, str(self.path / "scripts" / name), *arguments]
         done = subprocess.run(command, cwd=self.path, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
         return done.returncode, done.stdout
 

@@ -3,6 +3,8 @@
 import os
 import shutil
 
+import numpy as np
+import pandas as pd
 import pytest
 
 PAGE = {"report": 1}
@@ -46,6 +48,16 @@ def shorten(pattern, size):
         path = min(project.path.glob(pattern))
         with path.open("rb+") as stream:
             stream.truncate(size)
+
+    return change
+
+
+def flip(pattern):
+    def change(project):
+        path = min(project.path.glob(pattern))
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
 
     return change
 
@@ -112,6 +124,8 @@ CHANGES = {
     "an emptied page": (shorten("results/report/index.html", 0), PAGE),
     "a truncated chunk": (shorten("results/chunks/wide/*.trajectories.parquet", 50), WIDE | {"simulate": 1}),
     "a run after a run": (lambda project: project.run(), {}),
+    "a bit flipped in the page": (flip("results/report/index.html"), PAGE),
+    "a bit flipped in a figure": (flip("results/report/figures/simulate-wide-attractor.png"), {"draw": 1, "report": 1}),
     "a truncated figure": (shorten("results/report/figures/*.svg", 50), {"draw": 1, "report": 1}),
     ".snakemake deleted": (remove(".snakemake"), {}),
     ".snakemake deleted and a tolerance": (
@@ -164,6 +178,24 @@ def test_prune_leaves_exactly_what_the_plan_needs(project):
     assert {name for name in project.digest() if name.startswith("chunks/")} == before
     assert not left.exists()
     assert project.run() == {}
+
+
+def test_members_computed_alone_are_those_that_were_stored(project):
+    code, output = project.script("verify.py", "--recompute", "7")
+    assert code == 0, output
+    # Four members of one scenario and three of the other: all of them.
+    assert output.count("computed alone, the same to the last bit") == 7
+
+
+def test_a_stored_member_that_is_not_what_is_computed_is_named(project):
+    path = project.results / "simulate/noisy/members.parquet"
+    rows = pd.read_parquet(path)
+    rows.loc[1, "x_0"] = np.nextafter(rows["x_0"][1], 1)
+    rows.to_parquet(path, index=False)
+    code, output = project.script("verify.py", "--recompute", "7")
+    assert code != 0
+    assert f"simulate.noisy, member {rows['member'][1]} computed alone differs in members" in output
+    assert output.count("computed alone, the same to the last bit") == 6
 
 
 def test_verify_finds_an_altered_byte(project):

@@ -44,6 +44,10 @@ def check_trees(results):
     terms = pd.read_csv(results / "fit/power_law.csv").set_index("term")
     # A standard textbook result (Ryan et al. 1976): -6.632 + 1.983 log(girth) + 1.117 log(height).
     assert terms["estimate"].round(3).tolist() == [-6.632, 1.983, 1.117]
+    curve = pd.read_csv(results / "fit/curve.csv").set_index("term")
+    assert min(terms["certified_digits"].min(), curve["certified_digits"].min()) >= 15
+    # The same law with errors that are added has nearly the same exponents.
+    assert (curve["estimate"] - [0.00145, 2, 1.09]).abs().max() < 0.01
 
 
 def check_pendulum(results):
@@ -100,7 +104,25 @@ def check_unknown_equations(results):
     assert trap.loc["kappa", "ci_low"] < 1 < trap.loc["kappa", "ci_high"]
 
 
+def check_certified_optima(results):
+    camel = pd.read_csv(results / "optimize/camel.csv")
+    assert (camel["certificate"] == "unique_minimum").all()
+    assert (camel["gap_scope"] == "global").all()
+    # The least value of the six-hump camel function, and of its local minima (Dixon and Szego 1978).
+    assert camel["certified_value"].min().round(7) == -1.0316285
+    assert np.allclose(camel["gap_proven"], camel["value"] + 1.0316284534898774, atol=1e-8)
+    test71 = pd.read_csv(results / "optimize/hock_schittkowski_71.csv")
+    assert (test71["certificate"] == "unique_minimum").all()
+    # Hock and Schittkowski (1981), problem 71.
+    assert np.allclose(test71["certified_value"], 17.0140173, rtol=1e-8)
+    valley = pd.read_csv(results / "optimize/valley.csv")
+    assert (valley[["certified_u", "certified_v", "certified_w"]] == 1).all(axis=None)
+    newton, _, differences = valley["evaluations"] + valley["gradients"] + valley["hessians"]
+    assert newton < differences
+
+
 CHECKS = {
+    "certified_optima": check_certified_optima,
     "unknown_equations": check_unknown_equations,
     "supply_chain": check_supply_chain,
     "trees": check_trees,

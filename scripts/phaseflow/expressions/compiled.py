@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import platform
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
@@ -75,9 +76,13 @@ def _raise(base: Any, power: int, two: Any) -> Any:
 
 
 def use_cache(folder: Path) -> None:
-    """Keep compiled code in a folder of the run, which its jobs share, instead of the user's home."""
-    folder.mkdir(parents=True, exist_ok=True)
-    hy.llvm_state.set_diskcache_path(str(folder.resolve()))
+    """Keep compiled code in a folder of the run, which its jobs on this machine share, instead of the user's home.
+
+    Careful: the code is that of one processor, and the folder may be seen by nodes that have another.
+    """
+    own = folder / platform.node()
+    own.mkdir(parents=True, exist_ok=True)
+    hy.llvm_state.set_diskcache_path(str(own.resolve()))
 
 
 @contextmanager

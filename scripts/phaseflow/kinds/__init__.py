@@ -208,8 +208,11 @@ def check_study(study: Study, path: KeyPath, context: Context) -> list[Mistake]:
     for place, block in enumerate(study.sweep or []):
         here = (*path, "sweep") if len(study.sweep or []) == 1 else (*path, "sweep", place)
         found = [mistake for name, values in block.items() for mistake in _check_values((*here, name), name, values, axes)]
-        mistakes += found or check_size(here, [count_values(values, axes[name].values) for name, values in block.items()])
-    return mistakes
+        mistakes += found
+    if mistakes:
+        return mistakes
+    grids = [[count_values(values, axes[name].values) for name, values in block.items()] for block in study.sweep or []]
+    return check_size((*path, "sweep"), grids)
 
 
 def _check_values(path: KeyPath, name: str, values: Range | list[Quantity | str], axes: Mapping[str, AxisKind]) -> list[Mistake]:

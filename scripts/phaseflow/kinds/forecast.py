@@ -7,6 +7,8 @@ from phaseflow.kinds import Context, FitKind
 from phaseflow.kinds.discover import find_scenario, resolve
 from phaseflow.settings.fits import Fit
 
+FEWEST_STARTS = 10
+
 
 def check(fit: Fit, path: KeyPath, context: Context) -> list[Mistake]:
     """Check the columns, that training and horizon fit into the record, and the truth."""
@@ -18,6 +20,9 @@ def check(fit: Fit, path: KeyPath, context: Context) -> list[Mistake]:
         asked = fit.horizon.value + (fit.training.value if fit.training is not None else span / 2)
         if asked >= span:
             mistakes.append(Mistake((*path, "horizon"), f"training and horizon take {asked:g}, and {fit.to} is {span:g} long"))
+    if fit.starts is not None and fit.starts < FEWEST_STARTS:
+        text = f"{fit.starts} starts are too few to compare forecasters; at least {FEWEST_STARTS} are wanted"
+        mistakes.append(Mistake((*path, "starts"), text))
     return mistakes + context.check_system((*path, "truth"), fit.truth)
 
 

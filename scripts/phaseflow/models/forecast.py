@@ -1,6 +1,6 @@
 """Forecasters side by side, walking forward: each learns from a stretch of the record and runs freely from many starts after it.
 
-The record after the first training stretch is cut into as many parts as there are folds; before each part everything is learnt anew, from
+The record after the first training stretch is cut into as many parts as there are trainings; before each part everything is learnt anew, from
 the stretch that ends where the part begins, with its own scaling. So no forecast has seen anything that came after its start.
 
 Source: Tashman (2000), Int. J. Forecasting 16, 437-450 (rolling origins).
@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from phaseflow.errors import DataError
+from phaseflow.kinds.forecast import FEWEST_STARTS
 from phaseflow.models import Fitted, Model
 from phaseflow.models._comparison import Array, compare_losses, resample_median
 from phaseflow.models._forecasters import MOST_FEATURES, Forecaster, count_features, learn
@@ -26,8 +27,8 @@ from phaseflow.models.network import count_steps
 from phaseflow.settings.fits import FORECASTERS, Fit
 from phaseflow.settings.systems import System
 
-_FEWEST_TRAINING, _FEWEST_STARTS = 50, 10
-_STARTS, _FOLDS, _DELAYS = 100, 3, 3
+_FEWEST_TRAINING = 50
+_STARTS, _TRAININGS, _DELAYS = 100, 3, 3
 _REPLICATES = 2_000
 _LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 _MOST_LEADS = 400
@@ -91,7 +92,7 @@ def fit_forecast(fit: Fit, table: pd.DataFrame, source: str, rng: np.random.Gene
         "states": states,
         "observations": sum(len(sample) for sample in samples),
         "training_samples": layout.n_training,
-        "folds": len(layout.starts),
+        "trainings": len(layout.starts),
         "starts": sum(len(fold) for fold in layout.starts),
         "horizon": layout.n_ahead * dt,
         "dt": dt,
@@ -114,12 +115,10 @@ def lay_out(fit: Fit, samples: Sequence[Array], dt: float, source: str) -> Layou
     n_ahead, shortest = count_steps(fit, dt, source), min(len(sample) for sample in samples)
     n_training = round(fit.training.value / dt) + 1 if fit.training is not None else shortest // 2
     room = [len(sample) - n_ahead - n_training for sample in samples]
-    if n_training < _FEWEST_TRAINING or sum(max(0, space) for space in room) < _FEWEST_STARTS or min(room) < 0:
-        text = (
-            f"{shortest} samples leave no room for {n_training} of training (at least {_FEWEST_TRAINING}), {_FEWEST_STARTS} starts after "
-        )
+    if n_training < _FEWEST_TRAINING or sum(max(0, space) for space in room) < FEWEST_STARTS or min(room) < 0:
+        text = f"{shortest} samples leave no room for {n_training} of training (at least {_FEWEST_TRAINING}), {FEWEST_STARTS} starts after "
         raise DataError(f"{source}: {text}them and {n_ahead} steps ahead of each; give a shorter training or horizon")
-    n_folds = fit.folds or _FOLDS
+    n_folds = fit.trainings or _TRAININGS
     per_member = max(1, (fit.starts or _STARTS) // len(samples))
     starts: list[list[tuple[int, int]]] = [[] for _ in range(n_folds)]
     for member, space in enumerate(room):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phaseflow.settings.studies import Study
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What is proven of an answer.
+
+    Attributes
+    ----------
+    kind : unique_minimum, saddle, stationary, exact_optimal or none.
+    reason : what was proven, or why nothing was.
+    gap : a proven bound on the answer's value less the least value; NaN where there is none.
+    scope : which least value is meant: global (of all points that keep bounds and conditions) or local (of the certified point).
+    point : shape (n_variables,), the certified point, rounded; empty where there is none.
+    value : the value at the certified point.
+    error : a bound on the largest difference between `point` and the certified point itself; 0 where it is exact.
+    radius : there is no other stationary point within this of it, in units of max(1, |x|) of each variable.
+    least : no point within bounds and conditions has a value below this; minus infinity where that is not known.
+    """
+
+    kind: str
+    reason: str
+    gap: float = math.nan
+    scope: str = ""
+    point: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    value: float = math.nan
+    error: float = math.nan
+    radius: float = math.nan
+    least: float = -math.inf
+
+
+NO_CERTIFICATE = Certificate("none", "no certificate is made for this kind of study")
 
 
 @dataclass(frozen=True)
@@ -26,6 +58,7 @@ class Solution:
     values : shape (evaluations,), the value of each evaluation in its order.
     points : shape (evaluations, n_variables), where.
     tables : what else there is to show if this is the best trial: rows of `roots` or `curves`, by table and column.
+    certificate : what is proven of the answer.
     """
 
     status: str
@@ -37,6 +70,7 @@ class Solution:
     values: NDArray[np.float64]
     points: NDArray[np.float64]
     tables: Mapping[str, Mapping[str, Sequence[Any]]] = field(default_factory=dict)
+    certificate: Certificate = NO_CERTIFICATE
 
 
 class Solver(Protocol):

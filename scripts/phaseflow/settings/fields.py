@@ -52,16 +52,17 @@ def list_mistakes(error: ValidationError, model: type[Settings], entry: Any, pat
     """
     mistakes = []
     for item in error.errors(include_url=False):
-        here = _find_written(entry, [key for key in item["loc"] if not str(key).startswith("<") and key != "[key]"])
+        here = _find_written(entry, item["loc"])
         mistakes.append(Mistake((*path, *here), _describe(item, model, here)))
     return mistakes
 
 
 def _find_written(entry: Any, path: Sequence[str | int]) -> KeyPath:
-    """Return a path without the places of lists that the user wrote as a single value."""
+    """Return a path without pydantic's own marks, and without the places of lists that the user wrote as a single value."""
     written: list[str | int] = []
     for key in path:
-        if isinstance(key, int) and not isinstance(entry, list):
+        is_mark = (str(key).startswith("<") or key == "[key]") and not (isinstance(entry, dict) and key in entry)
+        if is_mark or (isinstance(key, int) and not isinstance(entry, list)):
             continue
         written.append(key)
         if isinstance(entry, dict):

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from phaseflow.expressions.quantity import Quantity
 from phaseflow.settings.base import Count, Name, Real, Settings, State, not_negative, positive
+from phaseflow.settings.costs import Work
 from phaseflow.settings.diffusions import has_closed_form
 from phaseflow.settings.measures import Measure
 from phaseflow.settings.methods import STEPPED, Certify, Solver, choose_engine, list_averages, read_certify
@@ -19,10 +20,6 @@ from phaseflow.sweeps import Axis, Identity, Members, plan_members
 
 # Swept numbers of the solver: they say how to compute, so they enter a member's id and not its random stream.
 SOLVER_AXES = frozenset({"solver.tolerance", "solver.step"})
-_CHUNK_ROWS = 2_000_000
-_LARGEST_CHUNK = 5_000
-_MEASURED_CHUNK = 200
-_REFERENCED_CHUNK = 25
 _MOST_REFERENCED = 100
 _MOST_REFINED = 1_000
 # How many steps there are between two samples, at least, where the config does not say.
@@ -37,7 +34,7 @@ class Time(Settings):
 
     start: Real = Field(_ZERO, description="the time at which the initial state holds")
     stop: Real = Field(description="the last time")
-    samples: Annotated[Count | None, Field(ge=2)] = Field(
+    samples: Annotated[Count | None, Field(ge=2, le=10_000_000)] = Field(
         None, description="how many times are kept, evenly spaced (numpy.linspace, both ends included)"
     )
     transient: Annotated[Real, AfterValidator(not_negative)] = Field(
@@ -121,8 +118,7 @@ class Scenario(Settings):
         stated_here: dict[str, Any] = {"system": stated, "parameters": {}, "initial": {}, "ensemble": ensemble}
         stated_here["measure"] = self.measure and self.measure.complete(system)
         stated_here |= {"solver": solver, "keep": keep, "certify": certify}
-        resolved = self.model_copy(update=stated_here)
-        return resolved.model_copy(update={"chunk": self.chunk or resolved._size_chunk(len(initial))})
+        return self.model_copy(update=stated_here)
 
     def _choose_step(self, method: str) -> Quantity | None:
         gaps = (self.time.samples or 2) - 1
@@ -159,11 +155,13 @@ class Scenario(Settings):
         certificates = [("certificates", method)] if method and method != "none" else []
         return [("engines", choose_engine(self.solver)), *measures, *certificates]
 
-    def _size_chunk(self, dimension: int) -> int:
-        """Return a chunk that holds at most two million rows: 16 MB for each state."""
+    @property
+    def work(self) -> Work:
+        """What there is to do for one member of a resolved scenario."""
+        span = self.time.stop.value - self.time.start.value + self.time.transient.value
         rows = (self.time.samples or 1) if self.keeps_trajectories else 1
-        largest = _REFERENCED_CHUNK if self.certify.method == "reference" else _MEASURED_CHUNK if self.measure else _LARGEST_CHUNK
-        return max(1, min(largest, _CHUNK_ROWS // (rows * max(1, dimension // 4))))
+        method, certificate = self.solver.method or "taylor", self.certify.method or "none"
+        return Work(len(self.definition.equations), span, rows, method, certificate, self.measure is not None)
 
     @property
     def definition(self) -> System:
@@ -204,7 +202,9 @@ class Scenario(Settings):
 
     def lay_out(self) -> Members:
         """Return the members of a resolved scenario."""
-        return plan_members(self.identify(), self.expand_blocks(), self.chunk or 1)
+        blocks = self.expand_blocks()
+        sizes = [math.prod(len(axis.values) for axis in axes) for axes in blocks]
+        return plan_members(self.identify(), blocks, [self.chunk or self.work.size_chunk(size) for size in sizes])
 
     def find_least_tolerance(self) -> float:
         """Return the least tolerance of a member."""

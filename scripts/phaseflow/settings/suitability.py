@@ -166,8 +166,8 @@ def _check_sweep(scenario: Scenario, path: KeyPath, allowed: set[str] | frozense
                 mistakes.append(Mistake(here, f"{name!r} cannot be swept{suggest(name, allowed)}"))
             else:
                 mistakes += check_axis(here, values, "number") or _check_bounds(here, name, values)
-        mistakes += check_size(path, [*(count_values(values, "number") for values in block.values()), replicates])
-    return mistakes
+    grids = [[*(count_values(values, "number") for values in block.values()), replicates] for block in scenario.sweep or [{}]]
+    return mistakes + check_size(path if scenario.sweep else (*path[:-1], "ensemble", "members"), grids)
 
 
 def _check_continuation(scenario: Scenario, path: KeyPath, parameters: set[str]) -> list[Mistake]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -99,9 +100,10 @@ def check_axis(path: KeyPath, values: Range | list[Quantity | str], kind: str) -
     return [Mistake(path, f"{shorten(str(value))} is not a {wanted}") for value in wrong[:3]]
 
 
-def check_size(path: KeyPath, sizes: list[int]) -> list[Mistake]:
-    """Check that a grid is of a size that can be planned."""
-    total = math.prod(sizes)
+def check_size(path: KeyPath, grids: Sequence[Sequence[int]]) -> list[Mistake]:
+    """Check that grids, which add up, are of a size that can be planned."""
+    total = sum(math.prod(sizes) for sizes in grids)
     if total <= MAX_MEMBERS:
         return []
-    return [Mistake(path, f"{' x '.join(map(str, sizes))} = {total:.3g} members; at most {MAX_MEMBERS:.0e} can be planned")]
+    written = [" x ".join(map(str, sizes)) for sizes in grids[:3]] + ["..."] * (len(grids) > 3)
+    return [Mistake(path, f"{' + '.join(written)} = {total:.3g} members; at most {MAX_MEMBERS:.0e} can be planned")]

@@ -1,0 +1,78 @@
+"""What a chunk is expected to need: time and memory, from chunks of its kind that have run, else from a model.
+
+An estimate decides where and with what else a chunk runs, and no result depends on it.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from phaseflow import paths
+from phaseflow.settings.scenarios import Scenario
+from phaseflow.settings.studies import Study
+
+# Python with the engine and the tables loaded, and the room that each number of a table takes while it is made.
+_BASE_MB = 500
+_BYTES_A_NUMBER = 40
+_LARGEST_MB = 8000
+# A chunk is integrated in parts of so many rows.
+_ROWS_HELD = 1_000_000
+_SECONDS_A_TRIAL = 0.5
+# What memory is asked for beyond what was seen, how much longer than expected a job may run, and how long at least.
+_SPARE, _PATIENCE, _LEAST_MINUTES = 1.3, 5.0, 10
+_RECORDS_READ = 20
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a chunk needs."""
+
+    seconds: float
+    memory_mb: int
+
+    def find_memory(self, attempt: int) -> int:
+        """Return the megabytes to ask for: twice as much at each further attempt."""
+        return self.memory_mb << (attempt - 1)
+
+    def find_minutes(self, attempt: int) -> int:
+        """Return the minutes to ask for: twice as many at each further attempt."""
+        return max(_LEAST_MINUTES, math.ceil(_PATIENCE * self.seconds / 60)) << (attempt - 1)
+
+    @property
+    def pack(self) -> str | None:
+        """The class of duration, `2s` to `32s`, of chunks that are too short to be submitted one by one."""
+        seconds = 2 ** max(1, math.floor(math.log2(max(self.seconds, 1))))
+        return f"{seconds}s" if seconds < 60 else None
+
+
+def estimate_chunk(section: str, name: str, settings: Scenario | Study, n_members: int) -> Estimate:
+    """Return what a chunk of so many members needs at most."""
+    model = _model_scenario(settings, n_members) if isinstance(settings, Scenario) else Estimate(_SECONDS_A_TRIAL * n_members, 2 * _BASE_MB)
+    found = list(islice(_read_records(paths.TIMINGS / section / name), _RECORDS_READ))
+    if not found:
+        return model
+    seconds, memory = (max(column) for column in zip(*found, strict=True))
+    return Estimate(seconds, max(_BASE_MB, math.ceil(_SPARE * memory)))
+
+
+def _model_scenario(scenario: Scenario, n_members: int) -> Estimate:
+    work = scenario.work
+    memory = _BASE_MB + min(n_members * work.rows, _ROWS_HELD) * (work.dimension + 2) * _BYTES_A_NUMBER / 1e6
+    return Estimate(n_members * work.seconds, min(_LARGEST_MB, math.ceil(memory)))
+
+
+def _read_records(folder: Path) -> Iterator[tuple[float, float]]:
+    """Yield the seconds and megabytes of chunks that have run, as far as they were recorded; the shortest have no memory."""
+    for path in sorted(folder.glob("*.tsv")):
+        try:
+            with path.open(encoding="utf-8", newline="") as stream:
+                rows = list(csv.DictReader(stream, delimiter="\t"))
+            memory = rows[-1]["max_rss"]
+            yield float(rows[-1]["s"]), float(memory) if memory not in ("NA", "-") else 0.0
+        except (OSError, ValueError, KeyError, IndexError):
+            continue
