@@ -1,6 +1,6 @@
 """Forecasters side by side, walking forward: each learns from a stretch of the record and runs freely from many starts after it.
 
-The record after the first training stretch is cut into as many parts as there are trainings; before each part everything is learnt anew, from
+After the first training stretch the record is cut into as many parts as there are trainings; before each all is learnt anew, from
 the stretch that ends where the part begins, with its own scaling. So no forecast has seen anything that came after its start.
 
 Source: Tashman (2000), Int. J. Forecasting 16, 437-450 (rolling origins).
