@@ -64,10 +64,11 @@ fit:
   law: {linear: "steps ~ rho", to: simulate.many}
   growth: {curve: a*exp(b*(YEAR - 1947)), response: GNP, start: {a: 234289, b: 0.05}, to: data.longley}
   plane_of: {curve: a*GNP + b*UNEMP, response: TOTEMP, start: {a: 0, b: 1}, to: data.longley}
-  found: {discover: {}, to: simulate.flow}
+  found: {discover: {ensemble: 2}, to: simulate.flow}
   net: {network: {layers: [8]}, horizon: 0.02, to: simulate.flow, sweep: {solver: [lbfgs, adam]}}
   prices: {diffusion: geometric_brownian_motion, series: Adj Close, dt: 1/252, to: data.sp500}
   stock: {diffusion: geometric_brownian_motion, series: S, to: simulate.stock}
+  ahead: {forecast: [quadratic], horizon: 1, training: 4, starts: 10, trainings: 1, delays: 2, to: simulate.flow}
 """
 
 _WORK = {"simulate": (simulate_chunk, gather_members), "optimize": (solve_chunk, collect_trials)}

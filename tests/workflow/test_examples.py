@@ -112,6 +112,18 @@ def check_hysteresis(results):
     assert (members["lyapunov_1"][members["rho"] > 25.5] > 0.5).all()
 
 
+def check_unknown_equations(results):
+    found = pd.read_csv(results / "fit/found.csv")
+    # Lorenz's seven terms and no other, in spite of the noise.
+    assert found["standing"].tolist() == ["found"] * 7
+    assert found["relative_error"].max() < 0.05
+    ahead = pd.read_csv(results / "fit/ahead.csv").set_index("term")
+    assert ahead.loc["quadratic", "estimate"] > 6
+    assert ahead.loc["quadratic", "p"] < 0.05
+    trap = pd.read_csv(results / "fit/trap.csv").set_index("term")
+    assert trap.loc["kappa", "ci_low"] < 1 < trap.loc["kappa", "ci_high"]
+
+
 def check_certified_optima(results):
     camel = pd.read_csv(results / "optimize/camel.csv")
     assert (camel["certificate"] == "unique_minimum").all()
@@ -150,6 +162,7 @@ CHECKS = {
     "certified_optima": check_certified_optima,
     "benchmark": check_benchmark,
     "chaotic_record": check_chaotic_record,
+    "unknown_equations": check_unknown_equations,
     "supply_chain": check_supply_chain,
     "trees": check_trees,
     "pendulum": check_pendulum,

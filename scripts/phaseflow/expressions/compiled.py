@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from fractions import Fraction
 from functools import reduce
 from pathlib import Path
@@ -82,3 +83,14 @@ def use_cache(folder: Path) -> None:
     own = folder / platform.node()
     own.mkdir(parents=True, exist_ok=True)
     hy.llvm_state.set_diskcache_path(str(own.resolve()))
+
+
+@contextmanager
+def compile_afresh() -> Iterator[None]:
+    """Within the context, keep compiled code in no folder at all."""
+    was_kept = hy.llvm_state.get_diskcache_enabled()
+    hy.llvm_state.set_diskcache_enabled(False)
+    try:
+        yield
+    finally:
+        hy.llvm_state.set_diskcache_enabled(was_kept)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-_COLOURS = {"found": "C0", "unknown": "C0", "false": "C1", "missing": "C1"}
+_COLOURS = {"found": "C0", "unknown": "C0", "absent": "C0", "false": "C1", "missing": "C1"}
 # Where coefficients differ by more than this factor, small ones are shown on a scale that is logarithmic away from zero.
 _WIDE = 1_000
 
@@ -29,7 +29,7 @@ def prepare(source: Source, _options: NoOptions) -> pd.DataFrame:
     import pandas as pd
 
     terms = source.read("terms")[["term", "estimate", "ci_low", "ci_high", "truth", "standing"]].assign(part="term")
-    path = source.read("rows")[["equation", "n_terms", "held_out_error", "is_chosen"]].assign(part="path")
+    path = source.read("rows")[["n_terms", "held_out_error", "is_chosen"]].assign(part="path")
     return pd.concat([terms, path], ignore_index=True)
 
 
@@ -49,7 +49,7 @@ def _draw_terms(axes: Axes, terms: pd.DataFrame) -> None:
     if has_truth:
         axes.plot(terms["truth"], places, linestyle="", marker="o", markersize=8, fillstyle="none", color="#555555", label="true")
     for label, chosen in (
-        ("found", terms["standing"].isin(["found", "unknown"])),
+        ("found", terms["standing"].isin(["found", "unknown", "absent"])),
         ("false or missing", terms["standing"].isin(["false", "missing"])),
     ):
         if chosen.any():
@@ -71,16 +71,14 @@ def _draw_terms(axes: Axes, terms: pd.DataFrame) -> None:
 def _draw_paths(axes: Axes, path: pd.DataFrame) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    for number, (equation, part) in enumerate(path.groupby("equation", sort=False)):
-        part = part.sort_values("n_terms")
-        axes.plot(part["n_terms"], part["held_out_error"], marker=".", color=f"C{number % 7}", label=f"{equation}'")
-        best = part[part["is_chosen"].astype(bool)]
-        axes.plot(best["n_terms"], best["held_out_error"], linestyle="", marker="o", markersize=8, fillstyle="none", color=f"C{number % 7}")
+    path = path.sort_values("n_terms", kind="stable")
+    axes.plot(path["n_terms"], path["held_out_error"], marker=".", color="C0")
+    best = path[path["is_chosen"].astype(bool)]
+    axes.plot(best["n_terms"], best["held_out_error"], linestyle="", marker="o", markersize=8, fillstyle="none", color="C0")
     axes.set_yscale("log")
     axes.set_xlim(path["n_terms"].min() - 0.5, path["n_terms"].max() + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axes.set(xlabel="terms in the equation", ylabel="held-out error / derivative")
-    axes.legend()
+    axes.set(xlabel="terms in the equations", ylabel="held-out error / spread")
 
 
 def write_caption(name: str, fit: Fit) -> str:
@@ -88,8 +86,8 @@ def write_caption(name: str, fit: Fit) -> str:
     beside = " beside the true ones" if fit.truth is not None else ""
     return (
         f"The equations of {name}, found from {fit.to} alone: on the left the coefficients{beside}, with intervals where these are "
-        "wider than the dots; on the right the error on the later fifth of the data, as a share of the derivative, against the terms. "
-        "Circles mark the models chosen: the fewest terms that predict as well as any."
+        "wider than the dots; on the right how far the later fifth of the data lies from the nearest trajectories of equations "
+        "with so many terms. The circle marks where the search by likelihood began: the fewest terms that do as well as any."
     )
 
 
@@ -98,7 +96,8 @@ def describe(data: pd.DataFrame) -> str:
     terms = data[data["part"] == "term"]
     counts = terms["standing"].value_counts().sort_index()
     said = ", ".join(f"{n} {standing}" for standing, n in counts.items() if standing != "unknown") or "truth unknown"
-    return f"{int((terms['estimate'] != 0).sum())} terms in {data['equation'].nunique()} equations ({said})."
+    equations = terms["term"].str.split("'").str[0].nunique()
+    return f"{int((terms['estimate'] != 0).sum())} terms in {equations} equations ({said})."
 
 
 FIGURE = Figure("fit", suits, prepare, draw, write_caption, describe)

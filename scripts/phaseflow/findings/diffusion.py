@@ -18,7 +18,37 @@ def find_in_terms(_settings: Mapping[str, Any], terms: pd.DataFrame, statistics:
         return [Finding("open", "There are no parameters, so nothing can be said.")]
     rows = terms.set_index("term")
     findings = [_find_parameter(str(name), rows.loc[name], statistics) for name in rows.index]
-    return [*findings, *_find_walk(statistics), *_find_assumptions(statistics)]
+    return [*findings, *_find_length(statistics), *_find_walk(statistics), *_find_garch(statistics), *_find_assumptions(statistics)]
+
+
+def _find_length(statistics: Mapping[str, Any]) -> list[Finding]:
+    """Warn of a series of few relaxation times."""
+    if statistics.get("is_long_enough", True):
+        return []
+    plain = ", ".join(f"{name} {format_number(value, 3)}" for name, value in (statistics.get("uncorrected") or {}).items())
+    claim = f"The series is short, {format_number(statistics.get('relaxation_times'), 3)} relaxation times: the rate is hard to know."
+    evidence = f"Corrected for it: intervals by {statistics.get('intervals')}. The greatest likelihood alone says {plain}."
+    return [Finding("open", claim, evidence)]
+
+
+def _find_garch(statistics: Mapping[str, Any]) -> list[Finding]:
+    """Say whether a variance that follows its own past foresees the size of the next step better than a constant one."""
+    p, statistic = statistics.get("garch_diebold_mariano_p"), statistics.get("garch_diebold_mariano")
+    if p is None or statistic is None:
+        return []
+    own, constant = (format_number(statistics.get(f"{kind}_coverage"), 3) for kind in ("garch", "constant"))
+    covered = f"Of the second half's steps {own} lay in its 90 % range, {constant} in that of a constant volatility; "
+    covered += f"test of the losses: p = {format_number(p, 2)}."
+    if p < SIGNIFICANCE and statistic < 0:
+        half_life = format_number(statistics.get("garch_half_life"), 3)
+        return [
+            Finding(
+                "supported",
+                f"The volatility can be foreseen: GARCH beats a constant one, and its bursts halve in {half_life} steps.",
+                covered,
+            )
+        ]
+    return [Finding("open", "That the volatility can be foreseen one step ahead is not shown.", covered)]
 
 
 def _find_parameter(name: str, row: pd.Series, statistics: Mapping[str, Any]) -> Finding:
@@ -37,7 +67,7 @@ def _find_walk(statistics: Mapping[str, Any]) -> list[Finding]:
     out = f" One step ahead, its error is {format_number(ratio, 4)} times that of a random walk." if ratio is not None else ""
     evidence = f"Test of no drift: p = {format_number(p, 2)}.{out}"
     if p >= SIGNIFICANCE:
-        return [Finding("open", "The drift does not beat a random walk: it cannot be told from none.", evidence)]
+        return [Finding("open", "The model does not beat a random walk: its drift cannot be told from none.", evidence)]
     return [Finding("supported", "The drift differs from that of a random walk without one.", evidence)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from phaseflow.errors import KeyPath, Mistake
+from phaseflow.errors import KeyPath, Mistake, suggest
 from phaseflow.kinds import Context, FitKind
 from phaseflow.settings.fits import Fit
 from phaseflow.settings.scenarios import Scenario
@@ -21,7 +21,22 @@ def check(fit: Fit, path: KeyPath, context: Context) -> list[Mistake]:
         if swept:
             text = f"the members of {fit.to} differ in {', '.join(sorted(swept))}: equations are discovered from members that share them"
             mistakes.append(Mistake((*path, "to"), text))
+    mistakes += _check_library(fit, (*path, "discover", "library"), context)
     return mistakes + context.check_system((*path, "truth"), fit.truth)
+
+
+def _check_library(fit: Fit, path: KeyPath, context: Context) -> list[Mistake]:
+    """Check that the user's own terms are of the states alone."""
+    columns = context.list_columns(fit.to, "trajectories")
+    if fit.discover is None or columns is None:
+        return []
+    states = fit.inputs or [name for name in columns if name not in ("member", "t")]
+    mistakes = []
+    for place, term in enumerate(fit.discover.library.terms or []):
+        for name in sorted(term.names - set(states)):
+            text = f"{term.text!r} needs {name!r}, which is no state of {fit.to}{suggest(name, states)}"
+            mistakes.append(Mistake((*path, "terms", place), text))
+    return mistakes
 
 
 def find_scenario(fit: Fit, context: Context) -> Scenario | None:
@@ -38,4 +53,4 @@ def resolve(fit: Fit, context: Context) -> Fit:
     return fit.model_copy(update={"truth": truth and truth.strip()})
 
 
-KIND = FitKind(check, resolve, "trajectories")
+KIND = FitKind(check, resolve, "trajectories", is_random=True)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from phaseflow.data import check_numbers
 from phaseflow.errors import DataError
+from phaseflow.expressions.quantity import Quantity
 
 Array = NDArray[np.float64]
 
@@ -45,3 +46,11 @@ def split_members(table: pd.DataFrame, states: Sequence[str], source: str) -> tu
     # The mean step over the longest member carries the least rounding.
     longest = max(steps, key=len)
     return samples, float(longest.sum() / len(longest))
+
+
+def add_noise(samples: Sequence[Array], noise: Quantity | None, rng: np.random.Generator) -> list[Array]:
+    """Return samples with independent normal noise, of a size relative to the standard deviation of each state over all members."""
+    if noise is None or noise.value == 0:
+        return list(samples)
+    size = noise.value * np.concatenate(samples).std(axis=0)
+    return [sample + size * rng.standard_normal(sample.shape) for sample in samples]

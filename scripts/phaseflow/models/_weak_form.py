@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations_with_replacement
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from phaseflow.expressions.polynomials import Monomial
+from phaseflow.dynamics.libraries import Features
 
 Array = NDArray[np.float64]
 
@@ -43,18 +43,21 @@ class WeakForm:
     places: NDArray[np.int64]
     members: NDArray[np.int64]
 
-    def select(self, rows: NDArray[np.bool_]) -> WeakForm:
-        """Return some of the rows."""
+    def select(self, rows: NDArray[Any]) -> WeakForm:
+        """Return some of the rows, by a mask or by their places."""
         return WeakForm(self.features[rows], self.slopes[rows], self.places[rows], self.members[rows])
 
+    def solve(self, support: NDArray[np.bool_]) -> Array:
+        """Return the least-squares coefficients of a support, of its shape (n_features, n_states)."""
+        coefficients = np.zeros(support.shape)
+        for state, chosen in enumerate(support.T):
+            if chosen.any():
+                norms = np.linalg.norm(self.features[:, chosen], axis=0)
+                coefficients[chosen, state] = np.linalg.lstsq(self.features[:, chosen] / norms, self.slopes[:, state])[0] / norms
+        return coefficients
 
-def list_monomials(states: Sequence[str], degree: int) -> list[Monomial]:
-    """Return the monomials of the states up to a degree: 1, x, y, x**2, x*y, y**2, ..."""
-    products = [product for size in range(degree + 1) for product in combinations_with_replacement(states, size)]
-    return [tuple(sorted((name, product.count(name)) for name in set(product))) for product in products]
 
-
-def build_weak_form(samples: Sequence[Array], dt: float, states: Sequence[str], monomials: Sequence[Monomial], window: int) -> WeakForm:
+def build_weak_form(samples: Sequence[Array], dt: float, library: Features, window: int) -> WeakForm:
     """Integrate against a test function around every sample that is `window` samples or more from both ends of its member."""
     inside = np.arange(-window, window + 1) / window
     weights = (1 - inside**2) ** _POWER
@@ -62,19 +65,10 @@ def build_weak_form(samples: Sequence[Array], dt: float, states: Sequence[str], 
     total = weights.sum()
     parts = []
     for member, sample in enumerate(samples):
-        columns = dict(zip(states, sample.T, strict=True))
-        values = np.stack([_multiply(columns, monomial, len(sample)) for monomial in monomials], axis=1)
-        features, derivatives = _convolve(values, weights / total), -_convolve(sample, slopes / total)
+        features, derivatives = _convolve(library.evaluate(sample), weights / total), -_convolve(sample, slopes / total)
         places = np.arange(window, len(sample) - window)
         parts.append(WeakForm(features, derivatives, places, np.full(len(places), member)))
     return WeakForm(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("features", "slopes", "places", "members")))
-
-
-def _multiply(columns: dict[str, Array], monomial: Monomial, count: int) -> Array:
-    product = np.ones(count)
-    for name, power in monomial:
-        product = product * columns[name] ** power
-    return product
 
 
 def _convolve(columns: Array, weights: Array) -> Array:

@@ -1,42 +1,68 @@
-"""Sparse identification of equations from trajectories, in the weak form.
+"""Sparse identification of equations from trajectories: the weak form proposes terms, the likelihood of the trajectory decides.
 
-Each derivative is a sum of few monomials. Sequential thresholding drops terms that contribute less than a share of the
-derivative's size and fits again until none is dropped; least squares on what is left gives the coefficients. The
-threshold is the one whose model has the fewest terms among those that predict the last fifth of each trajectory as well
-as the best does, within one standard error. Errors of coefficients allow for rows that share samples.
+Each derivative is a sum of few terms of a library. The weak form needs no derivative of the data, but its features carry the noise, so
+with noise its coefficients are biased and its choice is luck. Its supports are therefore only where the search begins: coefficients and
+trajectory are then found together by multiple shooting, and terms dropped and added by an information criterion.
 
-Source: Brunton, Proctor and Kutz (2016), PNAS 113, 3932-3937; Breiman et al. (1984), Classification and Regression Trees,
-sec. 3.4.3 (one standard error); Newey and West (1987), Econometrica 55, 703-708.
+Source: Brunton, Proctor and Kutz (2016), PNAS 113, 3932-3937; Newey and West (1987), Econometrica 55, 703-708 (errors of the weak form,
+whose rows share samples).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from phaseflow.dynamics.libraries import Features, list_features
+from phaseflow.dynamics.shooting import Array, Mask, Record, Shot, begin, count_parts
 from phaseflow.errors import DataError
-from phaseflow.expressions.polynomials import Monomial, collect, expand, format_monomial
 from phaseflow.models import Fitted, Model
-from phaseflow.models._least_squares import Array, check_design, solve_least_squares, tabulate_terms
-from phaseflow.models._trajectories import list_states, split_members
-from phaseflow.models._weak_form import WeakForm, build_weak_form, list_monomials
+from phaseflow.models._horizons import Exponent, describe_horizon, find_exponent, find_valid_times, follow
+from phaseflow.models._least_squares import check_design, solve_least_squares, tabulate_terms
+from phaseflow.models._pareto import PATH, TRAINING, Path, find_inclusion, follow_path
+from phaseflow.models._selection import MOST_AT_ONCE, Search
+from phaseflow.models._trajectories import add_noise, list_states, split_members
+from phaseflow.models._truth import compare, find_truth, score
+from phaseflow.models._weak_form import WeakForm, build_weak_form
 from phaseflow.settings.fits import Discover, Fit
 from phaseflow.settings.systems import System
 
-# Shares of a derivative: all terms, then from what is surely rounding to more than all of it.
-_PATH = np.array([0.0, *np.geomspace(1e-10, 10, 111)])
-_TRAINING = 0.8
-# Held-out errors below this share of the derivative count as equal: so near, a term more proves nothing.
-_EXACT = 1e-4
 _FEWEST_WINDOWS = 4
+# Derivatives of all samples by all terms of one search may have this many entries.
+_LARGEST = 20_000_000
+# A search also begins at so many supports of the path that have more terms than the one that was chosen.
+_DENSER = 1
+_PREDICTIONS, _TIMES, _LYAPUNOV_TIMES = 50, 1_001, 30.0
 
 
-def fit_discover(fit: Fit, table: pd.DataFrame, source: str, _rng: np.random.Generator) -> Fitted:
+@dataclass(frozen=True)
+class Found:
+    """Equations with what is known of their coefficients.
+
+    Attributes
+    ----------
+    coefficients, errors : shape (n_features, n_states), 0 outside the support.
+    undecided : of the same shape, terms without or with which the data are explained as well.
+    states : the trajectory that the equations give, or the data where these were not refined.
+    note : how the coefficients were found.
+    """
+
+    support: Mask
+    coefficients: Array
+    errors: Array
+    undecided: Mask
+    states: Array
+    freedom: float
+    note: str
+    sizes: Array | None = None
+
+
+def fit_discover(fit: Fit, table: pd.DataFrame, source: str, rng: np.random.Generator) -> Fitted:
     """Find the equations of the states of a table of trajectories.
 
     Raises
@@ -45,21 +71,20 @@ def fit_discover(fit: Fit, table: pd.DataFrame, source: str, _rng: np.random.Gen
     """
     asked, states = fit.discover or Discover(), list_states(table, fit.inputs)
     samples, dt = split_members(table, states, source)
-    monomials = list_monomials(states, asked.library.polynomial)
-    _check_samples(samples, states, asked.window, len(monomials), source)
-    weak = build_weak_form(samples, dt, states, monomials, asked.window)
-    labels = [format_monomial(monomial) for monomial in monomials]
-    check_design(labels, weak.features, source, "take a lower degree, or trajectories that visit more of the state space")
-    path = np.array([asked.threshold.value]) if asked.threshold is not None else _PATH
-    truth = expand_truth(fit.truth, states) if isinstance(fit.truth, System) else None
-    terms, paths, about = [], [], {}
-    for place, state in enumerate(states):
-        choice = choose_terms(weak, place, path, asked.window)
-        found = _tabulate(state, weak, choice, place, labels, asked.window, fit.confidence.value)
-        terms.append(_compare(found, state, labels, {format_monomial(m): v for m, v in truth[state].items()} if truth else None))
-        paths.append(choice.path.assign(equation=state))
-        about[state] = _describe_equation(state, found, choice)
-    table_of_terms = pd.concat(terms, ignore_index=True)
+    features = list_features(asked.library, states)
+    _check_samples(samples, states, asked.window, len(features.labels), source)
+    samples = add_noise(samples, fit.noise, rng)
+    weak = build_weak_form(samples, dt, features, asked.window)
+    if not np.isfinite(weak.features).all():
+        bad = features.labels[int((~np.isfinite(weak.features)).any(axis=0).argmax())]
+        raise DataError(f"{source}: the term {bad} is no number somewhere on the data; leave it out")
+    check_design(list(features.labels), weak.features, source, "take a smaller library, or trajectories that visit more of the state space")
+    thresholds = np.array([asked.threshold.value]) if asked.threshold is not None else PATH
+    path = follow_path(weak, samples, dt, features, thresholds, asked.window)
+    found = _refine(asked, features, Record.join(samples, dt), path, weak) if asked.refine else _keep(weak, path, samples, asked.window)
+    inclusion = find_inclusion(weak, _find_threshold(path, int(found.support.sum())), asked.ensemble, asked.window, rng)
+    truth = find_truth(fit.truth, features, np.concatenate(samples)) if isinstance(fit.truth, System) else None
+    terms = _tabulate(features, found, inclusion, fit.confidence.value, truth)
     statistics = {
         "model": "discover",
         "table": fit.to,
@@ -67,156 +92,185 @@ def fit_discover(fit: Fit, table: pd.DataFrame, source: str, _rng: np.random.Gen
         "observations": sum(len(sample) for sample in samples),
         "members": len(samples),
         "dt": dt,
-        "library": labels,
+        "noise_added": fit.noise.value if fit.noise is not None else 0.0,
+        "library": list(features.labels),
         "window": asked.window,
-        "equations": about,
-        **_score(table_of_terms, truth is not None),
+        "coefficients_by": found.note,
+        "threshold": float(path.table["threshold"].iloc[path.place]),
+        "equations": {state: _write_equation(state, terms) for state in states},
+        "undecided": [str(term) for term in terms["term"][~terms["decided"].astype(bool)]],
+        **_describe_noise(states, found, samples),
+        **score(terms, truth is not None),
+        **_predict(fit, features, found, samples, dt, truth is not None),
     }
-    return Fitted(table_of_terms, statistics, pd.concat(paths, ignore_index=True))
+    return Fitted(terms, statistics, path.table)
 
 
-def expand_truth(system: System, states: Sequence[str]) -> dict[str, dict[Monomial, Any]] | None:
-    """Return the true coefficients of each equation's monomials; nothing where the system has other states or no polynomials."""
-    if set(system.equations) != set(states):
-        return None
-    values = {name: quantity.exact if quantity.exact is not None else quantity.value for name, quantity in system.parameters.items()}
+def _refine(asked: Discover, features: Features, record: Record, path: Path, weak: WeakForm) -> Found:
+    """Choose the terms by the likelihood of the trajectory, where that is not too large and a trajectory is found."""
+    record = _shorten(record, asked.refine_samples)
+    chosen = path.supports[path.place]
+    candidates = np.ones_like(chosen)
+    is_searched = asked.threshold is None
+    begun = [chosen, *_list_denser(path)] if is_searched else [chosen]
+    if is_searched and candidates.sum() <= MOST_AT_ONCE:
+        begun.append(candidates)
+    n_states, widest = record.values.shape[1], max(int(support.sum()) for support in begun)
+    if record.values.size * (n_states + widest) > _LARGEST:
+        return _keep_weak(
+            weak, chosen, record.values, asked.window, "least squares of the weak form, since the record is too large to refine"
+        )
+    search = Search(features, record, candidates if is_searched else chosen, count_parts(features, record, weak.solve(chosen)))
+    for support in begun:
+        start = begin(record, weak.solve(support))
+        if is_searched:
+            search.run(support, start)
+        else:
+            search.try_support(support, start)
+    undecided = search.find_undecided() if is_searched else np.zeros_like(chosen)
+    criterion, support, shot = search.best
+    if not math.isfinite(criterion):
+        return _keep_weak(
+            weak, chosen, record.values, asked.window, "least squares of the weak form, since no trajectory of the equations was found"
+        )
+    return _read_shot(support, shot, undecided)
+
+
+def _read_shot(support: Mask, shot: Shot, undecided: Mask) -> Found:
+    errors = np.zeros(support.shape)
+    errors[support] = np.sqrt(np.diag(shot.covariance))
+    note = "the likelihood of the trajectory, by multiple shooting"
+    return Found(support, shot.coefficients, errors, undecided, shot.states, math.inf, note, shot.sizes)
+
+
+def _shorten(record: Record, most: int) -> Record:
+    if len(record.values) <= most:
+        return record
+    is_last = record.is_last[:most].copy()
+    is_last[-1] = True
+    return Record(record.values[:most], is_last, record.dt)
+
+
+def _list_denser(path: Path) -> list[Mask]:
+    """Return the supports of the path next to the chosen one with more terms."""
+    counts = path.table["n_terms"].to_numpy()
+    denser = np.flatnonzero(counts > counts[path.place])
+    return [path.supports[place] for place in denser[np.argsort(counts[denser], kind="stable")][:_DENSER]]
+
+
+def _find_threshold(path: Path, n_terms: int) -> float:
+    """Return the threshold of the path's sparsest support with at least so many terms."""
+    table = path.table[path.table["n_terms"] >= n_terms]
+    return float(table.loc[table["n_terms"].idxmin(), "threshold"]) if len(table) else 0.0
+
+
+def _keep(weak: WeakForm, path: Path, samples: Sequence[Array], window: int) -> Found:
+    return _keep_weak(weak, path.supports[path.place], np.concatenate(samples), window, "least squares of the weak form")
+
+
+def _keep_weak(weak: WeakForm, support: Mask, states: Array, window: int, note: str) -> Found:
+    """Return the weak form's own coefficients, with errors that allow for the samples that its rows share."""
+    coefficients, errors = np.zeros(support.shape), np.zeros(support.shape)
+    for state, chosen in enumerate(support.T):
+        if chosen.any():
+            coefficients[chosen, state], errors[chosen, state] = _solve_with_errors(weak, state, chosen, window)
+    freedom = max(1, len(weak.places) // (2 * window + 1) - int(support.sum(axis=0).max()))
+    return Found(support, coefficients, errors, np.zeros_like(support), states, freedom, note)
+
+
+def _solve_with_errors(weak: WeakForm, state: int, chosen: Any, window: int) -> tuple[Array, Array]:
+    solution = solve_least_squares(weak.features[:, chosen], weak.slopes[:, state])
+    # Rows up to two windows apart share samples; residuals of such rows are alike, so their products count too.
+    pulls = (weak.features[:, chosen] * solution.residuals[:, None]) @ solution.inverse
+    spread = pulls.T @ pulls
+    for lag in range(1, 2 * window + 1):
+        is_same = (weak.members[lag:] == weak.members[:-lag])[:, None]
+        product = (pulls[lag:] * is_same).T @ pulls[:-lag]
+        spread += (1 - lag / (2 * window + 1)) * (product + product.T)
+    covariance = solution.inverse @ spread @ solution.inverse.T
+    return solution.estimates, np.sqrt(np.maximum(np.diag(covariance), 0))
+
+
+def _tabulate(
+    features: Features, found: Found, inclusion: Array, confidence: float, truth: Mapping[str, dict[str, float]] | None
+) -> pd.DataFrame:
+    """Return a row a term: those found, those undecided, and true ones that were missed."""
+    tables = []
+    for place, state in enumerate(features.states):
+        listed = found.support[:, place] | found.undecided[:, place]
+        names = [label for label, is_listed in zip(features.labels, listed, strict=True) if is_listed]
+        estimates, errors = found.coefficients[listed, place], found.errors[listed, place]
+        errors = np.where(found.support[listed, place], errors, np.nan)
+        rows = tabulate_terms([f"{state}' : {name}" for name in names], estimates, errors, found.freedom, confidence)
+        rows = rows.drop(columns=["t", "p"]).assign(equation=state, feature=names, decided=~found.undecided[listed, place])
+        rows["decided"] = rows["decided"].astype(bool)
+        compared = compare(rows, state, features.labels, truth[state] if truth else None)
+        chances = dict(zip(features.labels, inclusion[:, place], strict=True))
+        tables.append(compared.assign(inclusion=[chances.get(str(name), np.nan) for name in compared["feature"]]))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _write_equation(state: str, terms: pd.DataFrame) -> dict[str, Any]:
+    rows = terms[(terms["equation"] == state) & (terms["estimate"] != 0)]
+    text = " + ".join(_write_term(value, str(name)) for value, name in zip(rows["estimate"], rows["feature"], strict=True)) or "0"
+    return {"text": f"{state}' = {text.replace('+ -', '- ')}", "terms": len(rows)}
+
+
+def _write_term(value: float, name: str) -> str:
+    number = f"{value:.6g}"
+    if name == "1":
+        return number
+    return f"{number.removesuffix('1')}{name}" if number in ("1", "-1") else f"{number}*{name}"
+
+
+def _describe_noise(states: Sequence[str], found: Found, samples: Sequence[Array]) -> dict[str, Any]:
+    """Return the size of the noise of each state that the trajectory leaves, as a share of its spread."""
+    if found.sizes is None:
+        return {}
+    spread = np.concatenate(samples).std(axis=0)
+    return {"noise_found": {state: float(value) for state, value in zip(states, found.sizes / spread, strict=True)}}
+
+
+def _predict(fit: Fit, features: Features, found: Found, samples: Sequence[Array], dt: float, is_known: bool) -> dict[str, Any]:
+    """Return how long the equations predict the true solution from states along the trajectory, where the truth is known."""
+    if not is_known or not isinstance(fit.truth, System):
+        return {}
+    system = _make_system(features, found)
+    if system is None or system.check(()) or fit.truth.noise:
+        return {}
+    order = [list(fit.truth.equations).index(state) for state in features.states]
+    starts = found.states[np.linspace(0, len(found.states) - 1, _PREDICTIONS).astype(int)]
+    true_starts = np.empty_like(starts)
+    true_starts[:, order] = starts
+    span = dt * (max(len(sample) for sample in samples) - 1)
+    exponent = find_exponent(fit.truth, true_starts[-1], span, "true equations")
+    reach = _LYAPUNOV_TIMES * exponent.time if math.isfinite(exponent.time) else span
+    times = np.linspace(0.0, reach, _TIMES)
+    expected, predicted = follow(fit.truth, true_starts, times)[:, :, order], follow(system, starts, times)
+    deviation = float(np.sqrt(np.concatenate(samples).var(axis=0).sum()))
+    valid, is_censored = find_valid_times(predicted, expected, times, deviation)
+    return describe_horizon(valid, is_censored, exponent, fit.confidence.value) | _describe_exponent(exponent)
+
+
+def _describe_exponent(exponent: Exponent) -> dict[str, Any]:
+    return {"lyapunov_exponent": exponent.value, "lyapunov_exponent_se": exponent.error, "lyapunov_exponent_of": exponent.source}
+
+
+def _make_system(features: Features, found: Found) -> System | None:
+    """Return the equations that were found as a system; nothing where they are too long to be written."""
+    equations = {}
+    for place, state in enumerate(features.states):
+        terms = [f"{float(value)!r}*({label})" for value, label in zip(found.coefficients[:, place], features.labels, strict=True) if value]
+        equations[state] = " + ".join(terms) or "0"
     try:
-        return {state: collect(expand(system.equations[state].tree), {**values, "pi": np.pi, "e": np.e}) for state in states}
+        return System.model_validate({"equations": equations, "initial": dict.fromkeys(features.states, 0)})
     except ValueError:
         return None
 
 
-@dataclass(frozen=True)
-class Choice:
-    """The terms that were chosen for one equation.
-
-    Attributes
-    ----------
-    path : a row a support: threshold, n_terms, held_out_error (as a share of the derivative), is_chosen.
-    """
-
-    support: NDArray[np.bool_]
-    path: pd.DataFrame
-
-    @property
-    def chosen(self) -> pd.Series[Any]:
-        """The row of the path that was chosen."""
-        return self.path[self.path["is_chosen"]].iloc[0]
-
-
-def choose_terms(weak: WeakForm, state: int, path: Array, window: int) -> Choice:
-    """Choose the fewest terms that predict the later part of each trajectory as well as the best do."""
-    training, later = _split(weak, window)
-    size = float(np.sqrt((weak.slopes[:, state] ** 2).mean()))
-    supports: dict[bytes, tuple[float, NDArray[np.bool_]]] = {}
-    for threshold in path:
-        support = threshold_terms(training.features, training.slopes[:, state], float(threshold))
-        supports.setdefault(support.tobytes(), (float(threshold), support))
-    rows = [
-        (threshold, int(support.sum()), *_hold_out(training, later, state, support, window)) for threshold, support in supports.values()
-    ]
-    frame = pd.DataFrame(rows, columns=["threshold", "n_terms", "mean_square", "uncertainty"])
-    best = frame.loc[frame["mean_square"].idxmin()]
-    limit = max(best["mean_square"] + best["uncertainty"], (_EXACT * size) ** 2)
-    place = int(frame["n_terms"].where(frame["mean_square"] <= limit).idxmin())
-    error = np.sqrt(frame["mean_square"]) / size
-    shown = frame[["threshold", "n_terms"]].assign(held_out_error=error, is_chosen=frame.index == place)
-    return Choice(list(supports.values())[place][1], shown)
-
-
-def threshold_terms(features: Array, derivative: Array, threshold: float) -> NDArray[np.bool_]:
-    """Return which terms are left when those that contribute less than a share of the derivative are dropped again and again."""
-    sizes = np.linalg.norm(features, axis=0)
-    scaled = features / sizes
-    # One QR for all subsets: least squares on columns of R is least squares on those of the design.
-    orthogonal, triangle = np.linalg.qr(scaled)
-    projected = orthogonal.T @ derivative
-    support = np.ones(len(sizes), dtype=bool)
-    while support.any():
-        contributions = np.linalg.lstsq(triangle[:, support], projected)[0]
-        is_large = np.abs(contributions) >= threshold * np.linalg.norm(derivative)
-        if is_large.all():
-            break
-        support[support] = is_large
-    return support
-
-
-def _split(weak: WeakForm, window: int) -> tuple[WeakForm, WeakForm]:
-    """Return the rows of the first part of each member, and those of the rest that share no sample with them."""
-    ends = np.zeros(weak.members.max() + 1)
-    np.maximum.at(ends, weak.members, weak.places + window)
-    cut = _TRAINING * ends[weak.members]
-    return weak.select(weak.places + window < cut), weak.select(weak.places - window >= cut)
-
-
-def _hold_out(training: WeakForm, later: WeakForm, state: int, support: NDArray[np.bool_], window: int) -> tuple[float, float]:
-    """Return the mean square error on the later part and its standard error, from windows that do not overlap."""
-    errors = later.slopes[:, state].copy()
-    if support.any():
-        errors -= later.features[:, support] @ solve_least_squares(training.features[:, support], training.slopes[:, state]).estimates
-    blocks = np.array_split(errors**2, max(2, len(errors) // (2 * window + 1)))
-    means = np.array([block.mean() for block in blocks])
-    return float((errors**2).mean()), float(means.std(ddof=1) / np.sqrt(len(means)))
-
-
-def _tabulate(state: str, weak: WeakForm, choice: Choice, place: int, labels: list[str], window: int, confidence: float) -> pd.DataFrame:
-    names = [label for label, is_kept in zip(labels, choice.support, strict=True) if is_kept]
-    estimates = errors = np.empty(0)
-    freedom = max(1, len(weak.places) // (2 * window + 1) - len(names))
-    if names:
-        solution = solve_least_squares(weak.features[:, choice.support], weak.slopes[:, place])
-        estimates = solution.estimates
-        # Rows up to two windows apart share samples; residuals of such rows are alike, so their products count too.
-        pulls = (weak.features[:, choice.support] * solution.residuals[:, None]) @ solution.inverse
-        spread = pulls.T @ pulls
-        for lag in range(1, 2 * window + 1):
-            is_same = (weak.members[lag:] == weak.members[:-lag])[:, None]
-            product = (pulls[lag:] * is_same).T @ pulls[:-lag]
-            spread += (1 - lag / (2 * window + 1)) * (product + product.T)
-        covariance = solution.inverse @ spread @ solution.inverse.T
-        errors = np.sqrt(np.maximum(np.diag(covariance), 0))
-    terms = tabulate_terms([f"{state}' : {name}" for name in names], estimates, errors, freedom, confidence)
-    return terms.drop(columns=["t", "p"]).assign(equation=state, feature=names)
-
-
-def _compare(found: pd.DataFrame, state: str, labels: list[str], truth: dict[str, Any] | None) -> pd.DataFrame:
-    """Put the true coefficients beside the found ones; a true term that was not found is a row with the estimate 0."""
-    if truth is None:
-        return found.assign(truth=np.nan, relative_error=np.nan, standing="unknown")
-    missing = [name for name in truth if name not in set(found["feature"])]
-    rows = {"term": [f"{state}' : {name}" for name in missing], "estimate": 0.0, "equation": state, "feature": missing}
-    both = pd.concat([found, pd.DataFrame(rows)], ignore_index=True) if missing else found
-    order = {name: place for place, name in enumerate([*labels, *(name for name in missing if name not in labels)])}
-    both = both.sort_values("feature", key=lambda column: column.map(order), kind="stable", ignore_index=True)
-    values = np.array([float(truth.get(name, 0)) for name in both["feature"]])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        errors = np.abs(both["estimate"].to_numpy() - values) / np.abs(values)
-    standing = np.where(both["feature"].isin(missing), "missing", np.where(values == 0, "false", "found"))
-    return both.assign(truth=values, relative_error=np.where(values == 0, np.nan, errors), standing=standing)
-
-
-def _describe_equation(state: str, found: pd.DataFrame, choice: Choice) -> dict[str, Any]:
-    text = " + ".join(f"{value:.6g}*{name}" for value, name in zip(found["estimate"], found["feature"], strict=True)) or "0"
-    chosen = choice.chosen
-    return {
-        "text": f"{state}' = {text.replace('*1 ', ' ').removesuffix('*1').replace('+ -', '- ')}",
-        "terms": len(found),
-        "threshold": float(chosen["threshold"]),
-        "held_out_error": float(chosen["held_out_error"]),
-    }
-
-
-def _score(terms: pd.DataFrame, is_known: bool) -> dict[str, Any]:
-    """Count the terms found, missing and false, where the truth is known."""
-    if not is_known:
-        return {"is_truth_known": False}
-    counts = {f"terms_{standing}": int((terms["standing"] == standing).sum()) for standing in ("found", "missing", "false")}
-    return {"is_truth_known": True, **counts, "largest_relative_error": float(terms["relative_error"].max())}
-
-
 def _check_samples(samples: Sequence[Array], states: Sequence[str], window: int, n_features: int, source: str) -> None:
     shortest = min(len(sample) for sample in samples)
-    least = int((2 * window + 1) * _FEWEST_WINDOWS / (1 - _TRAINING)) // 2
+    least = int((2 * window + 1) * _FEWEST_WINDOWS / (1 - TRAINING)) // 2
     total = sum(max(0, len(sample) - 2 * window) for sample in samples)
     if shortest < least or total < 2 * n_features:
         text = f"{shortest} samples are too few for a window of {window} to either side and {n_features} candidate terms; "

@@ -5,29 +5,26 @@ each trajectory train it and set the scaling; errors are of the rest, which come
 nothing changes; linear autoregression is least squares on the state. The interval of an error is that of moving blocks
 of the held-out predictions: it allows for errors that follow each other, not for another draw of the initial weights.
 
-Source: Hinton (1989), Artificial Intelligence 40, 185-234; Kingma and Ba (2015), ICLR (Adam); Kuensch (1989), Annals of
-Statistics 17, 1217-1241 (blocks).
+Source: Kuensch (1989), Annals of Statistics 17, 1217-1241 (blocks).
 """
 
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.neural_network import MLPRegressor
 
 from phaseflow.errors import DataError
 from phaseflow.kinds.network import list_solvers
 from phaseflow.models import Fitted, Model
 from phaseflow.models._least_squares import Array, check_design, solve_least_squares
-from phaseflow.models._trajectories import list_states, split_members
+from phaseflow.models._networks import train
+from phaseflow.models._trajectories import add_noise, list_states, split_members
 from phaseflow.settings.fits import Fit, Network
 
 _TRAINING = 0.8
@@ -35,10 +32,6 @@ _FEWEST = 20
 # A horizon of 0.04 means one step of numpy.linspace(0, 40, 1000), which is 40/999.
 _NEAR = 0.01
 _REPLICATES = 1_000
-# scikit-learn's first steps, ten times (Adam) and fifty times (SGD) its defaults, which are for larger data.
-_LEARNING_RATES = {"adam": 1e-2, "sgd": 5e-2}
-_TOLERANCE = 1e-7
-_PATIENCE = 50
 
 
 @dataclass(frozen=True)
@@ -66,7 +59,7 @@ def fit_network(fit: Fit, table: pd.DataFrame, source: str, rng: np.random.Gener
     """
     network, states = fit.network or Network(layers=[1]), list_states(table, fit.inputs)
     samples, dt = split_members(table, states, source)
-    steps = _count_steps(fit, dt, source)
+    samples, steps = add_noise(samples, fit.noise, rng), count_steps(fit, dt, source)
     training, later = _make_pairs(samples, steps, dt, states, source)
     weights_seed = int(rng.integers(2**31))
     answers = {"persistence": Answer(later.before), "linear": _predict_linearly(training, later, states, source)}
@@ -108,7 +101,13 @@ class Answer:
     training_error: float = math.nan
 
 
-def _count_steps(fit: Fit, dt: float, source: str) -> int:
+def count_steps(fit: Fit, dt: float, source: str) -> int:
+    """Return how many samples the horizon is away.
+
+    Raises
+    ------
+    DataError : it is no whole number of steps.
+    """
     horizon = fit.horizon.value if fit.horizon is not None else dt
     steps = max(1, round(horizon / dt))
     if abs(steps * dt - horizon) > _NEAR * horizon:
@@ -149,43 +148,9 @@ def _predict_linearly(training: Pairs, later: Pairs, states: Sequence[str], sour
 
 
 def _predict(network: Network, solver: str, training: Pairs, later: Pairs, weights_seed: int) -> Answer:
-    changes = training.after - training.before
-    size = changes.std(axis=0)
-    model = MLPRegressor(
-        hidden_layer_sizes=tuple(network.layers),
-        activation=network.activation,
-        solver=solver,
-        learning_rate_init=_LEARNING_RATES.get(solver, 1e-3),
-        max_iter=network.max_steps,
-        max_fun=100 * network.max_steps,
-        tol=_TOLERANCE,
-        n_iter_no_change=_PATIENCE,
-        random_state=weights_seed,
-    )
-    with warnings.catch_warnings():
-        # Said in the column `converged` instead.
-        warnings.filterwarnings("ignore", category=ConvergenceWarning)
-        try:
-            model.fit(training.before, _flatten(changes / size))
-        except ValueError as error:
-            if "non-finite" not in str(error):
-                raise
-            return Answer(np.full_like(later.before, np.nan), is_converged=False, iterations=int(model.n_iter_))
-
-    def predict(before: Array) -> Array:
-        predicted: Array = before + model.predict(before).reshape(before.shape) * size
-        return predicted
-
-    return Answer(predict(later.before), model.n_iter_ < network.max_steps, int(model.n_iter_), _measure(predict, training))
-
-
-def _measure(predict: Callable[[Array], Array], pairs: Pairs) -> float:
-    return float(np.sqrt(((predict(pairs.before) - pairs.after) ** 2).mean()))
-
-
-def _flatten(targets: Array) -> Array:
-    """Return one target as a vector, as scikit-learn wants it."""
-    return targets[:, 0] if targets.shape[1] == 1 else targets
+    trained = train(network, solver, training.before, training.after - training.before, weights_seed)
+    error = float(np.sqrt(((training.before + trained.predict(training.before) - training.after) ** 2).mean()))
+    return Answer(later.before + trained.predict(later.before), trained.is_converged, trained.iterations, error)
 
 
 def _draw_blocks(rng: np.random.Generator, count: int) -> NDArray[np.int64]:

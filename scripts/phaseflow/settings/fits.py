@@ -7,10 +7,12 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from phaseflow.expressions.quantity import Quantity
-from phaseflow.settings.base import PLANNED, Count, Formula, Name, Real, Settings, fail, positive
+from phaseflow.settings.base import Count, Formula, Name, Real, Settings, fail, not_negative, positive
 from phaseflow.settings.sweeps import Sweep
 from phaseflow.settings.systems import System
 
+# In the order in which each must beat the best of those before it.
+FORECASTERS = ("persistence", "climatology", "linear", "quadratic", "network")
 KINDS = ("linear", "curve", "discover", "network", "forecast", "diffusion")
 
 
@@ -18,10 +20,19 @@ KINDS = ("linear", "curve", "discover", "network", "forecast", "diffusion")
 _KEYS: dict[str, dict[str, bool]] = {
     "linear": dict.fromkeys(("weights", "covariance", "lags", "family", "link", "penalty", "folds", "exact_up_to"), False),
     "curve": {"response": True, "start": True} | dict.fromkeys(("weights", "bounds", "starts", "errors", "profile", "exact_up_to"), False),
-    "discover": {"inputs": False, "truth": False},
-    "network": {"inputs": False, "horizon": True, "sweep": False},
-    "forecast": {"horizon": True, "inputs": False, "truth": False},
-    "diffusion": {"series": True, "dt": False},
+    "discover": {"inputs": False, "truth": False, "noise": False},
+    "network": {"inputs": False, "horizon": True, "sweep": False, "noise": False},
+    "forecast": {
+        "horizon": True,
+        "inputs": False,
+        "truth": False,
+        "noise": False,
+        "training": False,
+        "starts": False,
+        "trainings": False,
+        "delays": False,
+    },
+    "diffusion": {"series": True, "dt": False, "volatility": False, "replicates": False},
 }
 
 
@@ -54,8 +65,8 @@ class Library(Settings):
     """The candidate terms of an equation to discover."""
 
     polynomial: Count = Field(2, ge=1, le=5, description="polynomials of the states up to this degree")
-    fourier: Annotated[Count | None, PLANNED] = Field(None, ge=0, le=20, description="sines and cosines up to this frequency")
-    terms: Annotated[list[Formula] | None, PLANNED] = Field(None, description="further terms")
+    fourier: Count | None = Field(None, ge=0, le=20, description="sines and cosines of each state up to this frequency")
+    terms: list[Formula] | None = Field(None, max_length=200, description="further terms: expressions of the states")
 
 
 class Discover(Settings):
@@ -63,7 +74,14 @@ class Discover(Settings):
 
     library: Library = Field(Library(), description="the candidate terms")
     threshold: Annotated[Real, AfterValidator(positive)] | None = Field(
-        None, description="the least share of a derivative's size that a term must contribute (default: chosen by held-out error)"
+        None,
+        description="the least share of a derivative's size that a term must contribute, and then no term is dropped or added "
+        "(default: chosen by the error of held-out trajectories, and the terms by the likelihood of the whole)",
+    )
+    refine: bool = Field(True, description="find coefficients and trajectory together by multiple shooting; else by the weak form alone")
+    refine_samples: Count = Field(5_000, ge=100, description="how many samples the refinement uses at most, the first of the table")
+    ensemble: Count = Field(
+        100, ge=0, le=10_000, description="how many times the windows are drawn anew, for the probability that a term is included"
     )
     window: Count = Field(16, ge=4, le=1_000, description="how many samples each test function of the weak form reaches to either side")
 
@@ -96,9 +114,16 @@ class Fit(Settings):
     curve: Formula | None = Field(None, description="a curve for nonlinear least squares: an expression of columns and parameters")
     discover: Discover | None = Field(None, description="equations from a trajectory")
     network: Network | None = Field(None, description="a neural network that predicts the state one horizon ahead")
-    forecast: Annotated[list[str] | None, PLANNED] = Field(None, description="the forecasters to compare")
+    forecast: list[Literal["persistence", "climatology", "linear", "quadratic", "network"]] | None = Field(
+        None,
+        min_length=1,
+        description="the forecasters to compare, each trained on one stretch and running freely over the next; persistence, climatology, "
+        "linear autoregression and the quadratic next-generation reservoir are always beside them",
+    )
     diffusion: Name | System | None = Field(
-        None, description="the stochastic system to calibrate: so far geometric Brownian motion or Ornstein-Uhlenbeck"
+        None,
+        description="the stochastic system to calibrate, of one state and one Wiener process: geometric Brownian motion, Ornstein and "
+        "Uhlenbeck's or Cox, Ingersoll and Ross's process by the exact likelihood, any other by Kessler's approximation of it",
     )
     to: str = Field(
         description="the table: `data.<name>`, `optimize.<study>` or `simulate.<scenario>`: its trajectories for discover, network and "
@@ -140,7 +165,11 @@ class Fit(Settings):
     )
     bounds: dict[Name, Bounds] | None = Field(None, description="bounds of the parameters of a curve")
     starts: Count | None = Field(
-        None, ge=1, le=1_000, description="from how many points a curve is sought, the first that of `start` (default: 1)"
+        None,
+        ge=1,
+        le=1_000,
+        description="from how many points a curve is sought, the first that of `start` (default: 1); from how many states after the "
+        "training forecasts begin, over all members (default: 100)",
     )
     errors: Literal["jacobian", "hessian"] | None = Field(
         None, description="what the standard errors of a curve come from: the Jacobian (the default, as NIST has it) or the full Hessian"
@@ -148,7 +177,25 @@ class Fit(Settings):
     profile: bool | None = Field(None, description="whether a curve gets profile intervals, which need no linear model (default: true)")
     inputs: list[str] | None = Field(None, description="the columns that hold the state (default: all but member and t)")
     horizon: Annotated[Real, AfterValidator(positive)] | None = Field(None, description="how far ahead a forecast looks, in units of t")
+    training: Annotated[Real, AfterValidator(positive)] | None = Field(
+        None, description="how long a forecaster is trained, in units of t (default: half of the record)"
+    )
+    trainings: Annotated[Count, Field(ge=1, le=1_000)] | None = Field(
+        None, description="how many times forecasters are trained anew as the starts move forward (default: 3)"
+    )
+    delays: Annotated[Count, Field(ge=1, le=100)] | None = Field(
+        None, description="how many of the last samples a forecaster sees (default: 3)"
+    )
+    noise: Annotated[Real, AfterValidator(not_negative)] | None = Field(
+        None, description="normal noise added to the states before anything is fitted, relative to the standard deviation of each"
+    )
     series: str | None = Field(None, description="the column that a diffusion is fitted to, in the order of time")
+    volatility: Literal["constant", "garch"] | None = Field(
+        None, description="of a price: constant (the default), or garch: a GARCH(1,1) model of its steps beside it"
+    )
+    replicates: Annotated[Count, Field(ge=99, le=100_000)] | None = Field(
+        None, description="how many series are simulated for the intervals of a short one (default: 499; 199 where each is a search)"
+    )
     dt: Annotated[Real, AfterValidator(positive)] | None = Field(
         None, description="the time from one row of the series to the next (default: that of column t)"
     )
