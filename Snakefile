@@ -156,6 +156,10 @@ rule collect:
         histories="results/optimize/{study}/histories.parquet",
         roots="results/optimize/{study}/roots.parquet",
         curves="results/optimize/{study}/curves.parquet",
+        profiles="results/optimize/{study}/profiles.parquet",
+        running_times="results/optimize/{study}/running_times.csv",
+        ranks="results/optimize/{study}/ranks.csv",
+        comparisons="results/optimize/{study}/comparisons.csv",
         receipt="results/receipts/optimize/{study}.json",
     log:
         "results/logs/collect/{study}.log",

@@ -1,4 +1,4 @@
-"""Rule collect: join a study's chunks into its tables."""
+"""Rule collect: join a study's chunks into its tables, and compare its algorithms."""
 
 from pathlib import Path
 
@@ -7,12 +7,24 @@ from phaseflow.receipts import Origin, check_pieces, write_receipt
 from phaseflow.trials import collect_trials
 
 
-def collect(origin: str, chunks: dict[str, list[str]], table: str, histories: str, roots: str, curves: str, receipt: str) -> None:
-    """Write the table of trials, their histories, the roots and curves of the best trial, and their receipt."""
+def collect(
+    origin: str,
+    chunks: dict[str, list[str]],
+    table: str,
+    histories: str,
+    roots: str,
+    curves: str,
+    profiles: str,
+    running_times: str,
+    ranks: str,
+    comparisons: str,
+    receipt: str,
+) -> None:
+    """Write the table of trials, what stands beside it (histories, roots, curves, comparisons), and their receipt."""
     made_by = Origin.parse(origin)
     pieces = {kind: [Path(file) for file in files] for kind, files in chunks.items()}
-    outputs = [Path(table), Path(histories), Path(roots), Path(curves)]
     check_pieces(pieces.pop("checksums"))
+    outputs = [Path(file) for file in (table, histories, roots, curves, profiles, running_times, ranks, comparisons)]
     collect_trials(made_by.block, pieces, *outputs)
     write_receipt(Path(receipt), made_by, outputs)
 

@@ -30,6 +30,7 @@ class Algorithm:
     is_global : it searches for more than the nearest minimum.
     random : it draws random numbers, from the trial's own stream.
     least_squares : it needs the single residuals of a sum of squares.
+    constraints : which conditions on functions of the variables it keeps: all, inequalities or none.
     """
 
     gradient: bool
@@ -39,6 +40,7 @@ class Algorithm:
     is_global: bool = False
     random: bool = False
     least_squares: bool = False
+    constraints: str = "none"
 
 
 class Catalogue(Mapping[str, System]):

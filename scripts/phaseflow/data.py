@@ -8,6 +8,7 @@ import importlib.util
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 # Where a package keeps the data sets that it ships.
 _SHIPPED = {"statsmodels": "datasets/{name}/{name}.csv", "arch": "data/{name}/{name}.csv.gz"}
 _SUFFIXES = (".csv", ".csv.gz", ".parquet")
+# A frame that was read from text says where it stands, since its doubles are not what is written.
+_TEXT = "text"
+# Digits of an exponent: what is further from 1 than any double is no number of a table.
+_LARGEST_EXPONENT = 400
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,10 @@ class Table:
                 frame = pd.read_parquet(self.path)
             else:
                 frame = pd.read_csv(self.path, skipinitialspace=True, encoding="utf-8-sig")
+                # Whole numbers beyond 64 bits come as objects.
+                whole = [name for name in frame if frame[name].dtype == object and frame[name].map(type).eq(int).all()]
+                frame = frame.astype(dict.fromkeys(whole, float))
+                frame.attrs[_TEXT] = str(self.path)
         except (ValueError, OSError) as error:
             raise DataError(f"{self.path}: this is not a table: {error}") from None
         if frame.empty:
@@ -112,6 +121,32 @@ def check_numbers(table: pd.DataFrame, names: Sequence[str], source: str) -> Non
             problems.append(f"{source}, column {name!r} has no finite value in {missing.sum()} rows, first in row {missing.argmax() + 1}")
     if problems:
         raise DataError("\n".join(problems))
+
+
+def read_exactly(table: pd.DataFrame, names: Sequence[str]) -> dict[str, list[Fraction]]:
+    """Return columns of checked numbers as they are written: decimals where the table was read from text, else the doubles themselves.
+
+    Raises
+    ------
+    DataError : the file has changed since the table was read.
+    """
+    import pandas as pd
+
+    if _TEXT not in table.attrs:
+        return {name: [Fraction(value) for value in table[name].tolist()] for name in names}
+    path = table.attrs[_TEXT]
+    written = pd.read_csv(path, skipinitialspace=True, encoding="utf-8-sig", dtype=str, usecols=lambda name: name.strip() in set(names))
+    written = written.rename(columns=str.strip)
+    if len(written) != len(table):
+        raise DataError(f"{path} has {len(written)} rows now, where {len(table)} were read before")
+    return {name: [_read_decimal(text) for text in written[name].tolist()] for name in names}
+
+
+def _read_decimal(text: str) -> Fraction:
+    exponent = text.lower().partition("e")[2]
+    if exponent and abs(int(exponent)) > _LARGEST_EXPONENT:
+        return Fraction(float(text))
+    return Fraction(text)
 
 
 def _find_shipped(dataset: str) -> Path:

@@ -35,6 +35,7 @@ from phaseflow.tables import read_parquet, write_text
 ROWS_SHOWN = 50
 _ASSETS = Path(__file__).parent / "page_assets"
 MAIN_TABLES = {"simulate": "members", "optimize": "trials", "fit": "terms"}
+_BESIDE = ("roots", "running_times", "ranks", "comparisons")
 _IDS = frozenset({"member", "trial"})
 # Columns that are shown even where every row has the same value.
 _KEPT = frozenset({"member", "trial", "term", "status", "value", "estimate"})
@@ -141,7 +142,7 @@ def _complete(entry: Mapping[str, Any], figures: list[dict[str, Any]], checksums
     main_path = paths[MAIN_TABLES[entry["section"]]]
     table = read_table(main_path)
     statistics = _read_json(paths["statistics"]) if "statistics" in paths else {}
-    findings = _find(entry, table, statistics | _read_roots(paths))
+    findings = _find(entry, table, statistics | _read_beside(paths))
     return {
         **entry,
         "findings": findings,
@@ -159,9 +160,9 @@ def choose_headline(findings: Sequence[Finding]) -> Finding | None:
     return next((finding for finding in findings if finding.standing == "failed"), next(iter(findings), None))
 
 
-def _read_roots(paths: Mapping[str, Path]) -> dict[str, Any]:
-    """Return the roots that a study found, as rows."""
-    return {"roots": read_table(paths["roots"]).to_dict("records")} if "roots" in paths else {}
+def _read_beside(paths: Mapping[str, Path]) -> dict[str, Any]:
+    """Return what stands beside a study's trials and findings speak of, as rows: roots, and how algorithms compare."""
+    return {name: read_table(paths[name]).to_dict("records") for name in _BESIDE if name in paths}
 
 
 def _find(entry: Mapping[str, Any], table: pd.DataFrame, statistics: Mapping[str, Any]) -> list[Finding]:

@@ -26,8 +26,9 @@ def list_tables(section: str, name: str) -> dict[str, Path]:
         tables = {kind: folder / name / f"{kind}.parquet" for kind in ("members", "events", "orbits")}
         return tables | {"trajectories": folder / name / "trajectories"}
     if section == "optimize":
-        inside = {kind: folder / name / f"{kind}.parquet" for kind in ("histories", "roots", "curves")}
-        return {"trials": folder / f"{name}.csv", **inside}
+        inside = {kind: folder / name / f"{kind}.parquet" for kind in ("histories", "roots", "curves", "profiles")}
+        compared = {kind: folder / name / f"{kind}.csv" for kind in ("running_times", "ranks", "comparisons")}
+        return {"trials": folder / f"{name}.csv", **inside, **compared}
     return {"terms": folder / f"{name}.csv", "statistics": folder / f"{name}.json", "rows": folder / f"{name}.parquet"}
 
 

@@ -14,7 +14,7 @@ from phaseflow import paths
 from phaseflow.config import Config, FigureRequest, list_entries
 from phaseflow.estimates import Estimate, estimate_chunk
 from phaseflow.figures import Figure
-from phaseflow.kinds import is_random_study, lay_out_trials, load_fit_kind, load_study_kind
+from phaseflow.kinds import is_random_study, lay_out_trials, list_study_plugins, load_fit_kind, load_study_kind
 from phaseflow.outline import describe_page
 from phaseflow.plugins import find_plugin_file, list_plugins, load_plugin
 from phaseflow.receipts import Origin
@@ -77,7 +77,7 @@ class Plan:
 
     def _chunk_code(self, section: str, name: str) -> Code:
         settings = self.entries[section][name]
-        used = settings.list_plugins() if section == "simulate" else [("kinds", settings.kind), ("problems", settings.kind)]
+        used = settings.list_plugins() if section == "simulate" else list_study_plugins(settings)
         tables = [_ALGORITHMS] if section == "optimize" else []
         return read_code(_CHUNK_SCRIPTS[section], *(find_plugin_file(*plugin) for plugin in used), *tables)
 

@@ -16,6 +16,7 @@ _CONSTANTS = {
     "kinds": "KIND",
     "measures": "MEASURE",
     "models": "MODEL",
+    "problem_sets": "PROBLEM_SET",
     "problems": "PROBLEM",
 }
 

@@ -13,9 +13,11 @@ from pydantic_core import PydanticUndefined
 
 from phaseflow.catalogues import Catalogue, read_algorithms
 from phaseflow.config import SECTIONS
+from phaseflow.expressions.condition import Condition
 from phaseflow.expressions.quantity import Expression, Quantity
 from phaseflow.expressions.tree import FUNCTIONS
 from phaseflow.plugins import list_plugins, load_plugin
+from phaseflow.problem_sets import load_problem_set
 from phaseflow.settings.base import Settings, is_planned
 from phaseflow.settings.invariants import Invariants
 from phaseflow.settings.report import Report
@@ -50,7 +52,15 @@ it against: conserved quantities, the divergence of its field where that is cons
 published exponents and periods.
 """
 
+_ALGORITHMS = """## Algorithms of `optimize`
+
+`tolerance` takes the place of each tolerance in the last column: of the gradient (gtol), of the variables (xtol) and of the
+value (ftol), absolute or relative. A value is flat at a minimum, so that a tolerance of the value alone leaves its square root in
+the variables. For a minimum to eight digits and more ask for `tolerance: 1e-12`, and for `1e-16` with `scipy_truncated_newton`, which
+stops by the value. Below 1e-14 rounding keeps some from saying that they have converged.
+"""
 _TYPE_NAMES: dict[Any, str] = {
+    Condition: "condition",
     Quantity: "number",
     Expression: "expression",
     int: "whole number",
@@ -70,8 +80,10 @@ def write_markdown() -> str:
     parts.append("## Figures\n\nEach is drawn from one section's entries; a list under `report.figures` chooses among them.\n")
     parts.append(_write_table(["figure", "drawn from", "options", "shows"], list(_list_figures())))
     parts.append("## Systems of the catalogue\n\nThey are listed in [catalogue.md](catalogue.md).\n")
-    parts.append("## Algorithms of `optimize`\n")
-    parts.append(_write_table(["name", "uses", "keeps bounds"], list(_list_algorithms())))
+    parts.append(_ALGORITHMS)
+    parts.append(_write_table(["name", "uses", "keeps bounds", "keeps constraints", "tolerances"], list(_list_algorithms())))
+    parts.append("## Test problems of `benchmark`\n\nf* is the least value known; a trial's `gap_relative` is (f - f*)/(f(start) - f*).\n")
+    parts.append(_write_table(["set", "problems", "what they are", "source"], list(_list_problem_sets())))
     return "\n".join(parts)
 
 
@@ -179,8 +191,18 @@ def _format_default(field: FieldInfo) -> str:
 
 
 def _list_algorithms() -> Iterator[list[str]]:
+    from phaseflow.problems._search import list_tolerances
+
     for name, algorithm in read_algorithms().items():
-        yield [f"`{name}`", "exact gradient" if algorithm.gradient else "values alone", "yes" if algorithm.bounds else "no"]
+        uses = "exact gradient and Hessian" if algorithm.hessian else "exact gradient" if algorithm.gradient else "values alone"
+        tolerances = ", ".join(f"`{option}`" for option in list_tolerances(name))
+        yield [f"`{name}`", uses, "yes" if algorithm.bounds else "no", algorithm.constraints, tolerances or "none"]
+
+
+def _list_problem_sets() -> Iterator[list[str]]:
+    for name in list_plugins("problem_sets"):
+        found = load_problem_set(name)
+        yield [f"`{name}`", str(len(found.dimensions)), found.description, found.source]
 
 
 def _list_figures() -> Iterator[list[str]]:

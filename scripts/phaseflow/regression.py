@@ -34,6 +34,8 @@ def fit_model(block: Block, table_path: Path, terms_path: Path, statistics_path:
         fitted: Fitted = model.fit(fit, Table(table_path).read(), f"{block.place}: {table_path}", open_stream(block.seed or 0, stream))
     write_csv(terms_path, {name: fitted.terms[name] for name in fitted.terms})
     write_json(statistics_path, _drop_undefined(fitted.statistics))
+    # What a table remembers of where it was read from is no result.
+    fitted.rows.attrs.clear()
     with write_whole(rows_path) as temporary:
         fitted.rows.to_parquet(temporary, index=False)
     print(f"{block.place}: {len(fitted.terms)} terms fitted to {fitted.statistics['observations']} observations of {table_path}")

@@ -49,12 +49,18 @@ optimize:
     calibrate: {to: simulate.plane, observe: {x: x, y: y}, parameters: {mu: {start: 0.5, lower: 0.1, upper: 5}}}
     sweep: {algorithm: [scipy_ls_trf, scipy_lbfgsb], noise: [0.01, 0.1], replicates: 2}
     chunk: 3
+  contest:
+    benchmark: more_wild
+    sweep: {algorithm: [scipy_bfgs, scipy_ls_lm, nlopt_bobyqa], problem: [rosenbrock_good_start, box_3d, meyer], budget: [60, 120]}
+    chunk: 7
   ship:
     program: {transport: {supply: {a: 35, b: 60}, demand: {c: 32, d: 30}, cost: {a: {c: 2, d: 1}, b: {c: 3, d: 2.5}}}}
     sweep: {demand.d: {start: 20, stop: 70, count: 6}}
     chunk: 2
 fit:
   longley: {linear: "TOTEMP ~ GNP + YEAR", to: data.longley}
+  shrunk: {linear: "TOTEMP ~ GNP + YEAR + UNEMP + ARMED", penalty: lasso, to: data.longley}
+  rates: {linear: "UNEMP ~ GNP", family: gamma, link: log, to: data.longley}
   law: {linear: "steps ~ rho", to: simulate.many}
   growth: {curve: a*exp(b*(YEAR - 1947)), response: GNP, start: {a: 234289, b: 0.05}, to: data.longley}
   plane_of: {curve: a*GNP + b*UNEMP, response: TOTEMP, start: {a: 0, b: 1}, to: data.longley}

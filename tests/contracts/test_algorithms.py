@@ -28,12 +28,15 @@ def test_the_table_says_what_optimagic_says(name):
     assert (info.needs_jac, info.supports_bounds, info.needs_hess) == (row.gradient, row.bounds, row.hessian)
     # Without bounds scipy_shgo samples from -1e50 to 1e50 and finds nothing, so more than optimagic asks for is needed.
     assert (info.needs_bounds or name == "scipy_shgo", info.is_global) == (row.needs_bounds, row.is_global)
+    # Of some that optimagic calls fit for constraints, the table says less: see there.
+    assert info.supports_nonlinear_constraints or row.constraints == "none"
+    assert row.constraints in ("none", "inequalities", "all")
     assert (info.solver_type == optimagic.typing.AggregationLevel.LEAST_SQUARES) == row.least_squares
 
 
 def test_every_algorithm_of_scipy_and_nlopt_is_in_the_table():
     ours = {name for name in optimagic.algorithms.AVAILABLE_ALGORITHMS if name.startswith(("scipy_", "nlopt_"))}
-    assert ours - set(ALGORITHMS) == {"scipy_brute"}
+    assert ours <= set(ALGORITHMS)
 
 
 @pytest.mark.parametrize("name", SCALAR)
@@ -67,7 +70,9 @@ def test_an_algorithm_keeps_bounds(name):
     # On the bound x0 = 1 the minimum over x1 is at -1/20, with value 1 - 1/40.
     solution = solve(name, BOX)
     assert solution.evidence["feasibility"] == 0
-    assert solution.value == pytest.approx(1 - 1 / 40, abs=0.1 if ALGORITHMS[name].is_global else 1e-3), solution.message
+    # A grid of 20 points has none nearer to -1/20 than -4/19: its value is higher by 10 (4/19 - 1/20)^2 = 0.26.
+    allowed = 0.27 if name == "scipy_brute" else 0.1 if ALGORITHMS[name].is_global else 1e-3
+    assert solution.value == pytest.approx(1 - 1 / 40, abs=allowed), solution.message
 
 
 @pytest.mark.parametrize("name", [name for name in ALGORITHMS if ALGORITHMS[name].least_squares])

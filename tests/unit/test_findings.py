@@ -54,7 +54,7 @@ def test_members_that_reached_the_stop_are_counted_and_their_reliability_is_left
     assert list_standings(findings) == ["open", "supported"]
     assert findings[-1].claim == "1 of 1 members reached t = 40."
     assert "was not checked" in findings[-2].claim
-    assert "certify: none" in findings[1].evidence
+    assert "certify: none" in findings[0].evidence
 
 
 def test_members_that_ended_early_are_a_failure_with_status_and_first_time():
@@ -150,16 +150,49 @@ def test_unknown_feasibility_supports_no_least_value():
 def test_certificates_and_proven_gaps_support_the_claim():
     exact = make_trials([1.0, 1.0], ["converged"] * 2, certificate=["exact_optimal", "none"])
     assert find_in_trials(["x"], exact)[1].claim == "It is proven to be the least possible."
-    gap = make_trials([1.0], ["converged"], gap_proven=0.25)
+    gap = make_trials([1.0], ["converged"], gap_proven=0.25, gap_scope="global")
     assert "at most 0.25 above the least possible" in find_in_trials(["x"], gap)[1].claim
+    tight = make_trials([1.0], ["converged"], gap_proven=1e-12, gap_scope="global")
+    assert "proven to be the least possible, to within 1e−12, of all points" in find_in_trials(["x"], tight)[1].claim
 
 
 def test_a_certificate_of_another_trial_or_of_a_local_minimum_proves_nothing_global():
     other = make_trials([1.0, 5.0], ["converged"] * 2, certificate=["none", "exact_optimal"])
-    local = make_trials([1.0], ["converged"], certificate="unique_minimum")
-    for trials in (other, local):
-        assert find_in_trials(["x"], trials)[1].standing == "open"
-    assert "unique_minimum for 1" in find_in_trials(["x"], local)[1].evidence
+    assert find_in_trials(["x"], other)[1].standing == "open"
+    certified = {"certificate": "unique_minimum", "certified_x": 1 / 3, "certified_error": 2e-17, "certified_radius": 0.02}
+    local = make_trials([1.0], ["converged"], gap_proven=1e-15, gap_scope="local", **certified)
+    findings = find_in_trials(["x"], local)
+    assert list_standings(findings) == ["supported", "supported", "open"]
+    assert findings[1].claim == "A local minimum next to it is proven, for 1 of 1 such trials."
+    assert "It lies at x = 0.333333333333, to within 2e−17." in findings[1].evidence
+    assert "no other within 0.02 × max(1, |x|)" in findings[1].evidence
+    assert findings[2].claim == "Nothing proves that it is the least possible."
+    bounded = find_in_trials(["x"], local.assign(proven_bound=0.5))
+    assert "that no value lies below 0.5 is" in bounded[2].claim
+    alone = find_in_trials(["x"], local.assign(gap_scope="global", certified_radius=math.inf))
+    assert list_standings(alone) == ["supported"] * 3
+    assert "no other within the bounds" in alone[2].evidence
+
+
+def test_proven_saddles_and_wrong_derivatives_are_failures():
+    trials = make_trials(
+        [1.0, 2.0, 2.0], ["converged"] * 3, certificate=["unique_minimum", "saddle", "stationary"], gradient_error=[0, 1e-15, 1e-3]
+    )
+    findings = find_in_trials(["x"], trials)
+    claims = [finding.claim for finding in findings if finding.standing == "failed"]
+    assert claims[0] == "1 of 3 trials ended at what is proven to be a saddle, not a minimum."
+    assert claims[1] == "1 of 3 trials ended at what is proven to be a maximum, not a minimum."
+    assert claims[2].startswith("At 1 of 3 answers the derivatives differ")
+
+
+def test_answers_under_constraints_count_within_the_tolerance():
+    trials = make_trials([1.0, 0.5], ["converged"] * 2, feasibility=[1e-7, 1e-2], proven_bound=math.nan)
+    find = load_plugin("findings", "minimize").find
+    settings = {"variables": {"x": None}, "constraints": ["x >= 1"]}
+    assert "The least value seen is 1," in find(settings, trials, {})[0].claim
+    assert "The least value seen is 0.5," in find({**settings, "constraint_tolerance": "1/10"}, trials, {})[0].claim
+    nothing = find(settings, trials.assign(feasibility=1.0, proven_bound=math.inf), {})
+    assert nothing[1].claim == "It is proven that no point within the bounds keeps the constraints."
 
 
 def test_coefficients_are_told_apart_by_their_intervals():
@@ -422,3 +455,49 @@ def test_past_the_horizon_averages_stay_meaningful():
     assert not any("averages" in finding.claim for finding in good)
     swept = find_in_members(settings | {"sweep": {"r": [1, 2]}}, make_members(["ok"] * 4, **columns))[-2]
     assert "x_mean and x_mean_se" in swept.claim
+
+
+def test_doubts_of_residuals_are_left_to_errors_that_allow_for_them():
+    statistics = {"r_squared": 0.9, "breusch_pagan_p": 1e-4, "breusch_godfrey_p": 0.5, "jarque_bera_p": 0.4}
+    terms = make_terms([1.0], [2.0], [15])
+    assert "of uneven size (Breusch and Pagan), which the intervals do not allow for" in join_claims(find_in_terms(statistics, terms))
+    assert "uneven size (Breusch" not in join_claims(find_in_terms(statistics | {"covariance": "HC3"}, terms))
+    # Three tests share the 5 %.
+    assert "uneven size" not in join_claims(find_in_terms(statistics | {"breusch_pagan_p": 0.02}, terms))
+
+
+def test_shrunken_coefficients_claim_no_interval():
+    statistics = {"method": "lasso", "terms_kept": 2, "cross_validated_error": 0.5, "penalty": 0.1, "folds": 5, "r_squared": 0.9}
+    findings = find_in_terms(statistics, make_terms([math.nan], [math.nan]))
+    assert list_standings(findings) == ["supported", "supported", "open"]
+    assert "biased on purpose" in findings[-1].evidence
+
+
+def test_a_family_is_judged_by_its_deviance():
+    about = {"family": "poisson", "link": "log", "observations": 9, "degrees_of_freedom": 7, "overdispersion": 4.0}
+    findings = find_in_terms(about | {"deviance_explained": 0.25}, make_terms([1.0], [2.0]))
+    assert findings[0].claim == "The model takes up 25 % of the deviance (poisson with the link log)."
+    assert "4 a degree of freedom" in findings[0].evidence
+
+
+def find_in_curve(statistics, **columns):
+    terms = pd.DataFrame({"term": ["a"], "estimate": [2.0], "std_error": [0.1], "certified_digits": [15], "at_bound": [False], **columns})
+    return load_plugin("findings", "curve").find({}, terms, statistics)
+
+
+def test_a_proven_minimum_is_not_sold_as_the_lowest():
+    findings = find_in_curve({"converged": True, "alone_within_std_errors": 0.25, "errors_from": "hessian"})
+    assert list_standings(findings) == ["supported", "supported", "open"]
+    assert findings[1].claim == "At least 15 digits of every parameter and its error are right."
+    assert "within 0.2 standard errors. The errors are those of the Hessian" in findings[1].evidence
+    assert "lower is not proven" in findings[2].claim
+
+
+def test_a_search_that_failed_claims_nothing():
+    assert list_standings(find_in_curve({"converged": False, "message": "It ran out of steps."})) == ["failed"]
+
+
+def test_a_parameter_at_its_bound_is_said_to_be_there():
+    findings = find_in_curve({"converged": True, "at_bound": ["a"]}, at_bound=[True], certified_digits=[None])
+    assert "beyond its bound" in findings[1].claim
+    assert findings[2].standing == "open"

@@ -9,7 +9,8 @@ LIBRARY = Path(__file__).resolve().parents[2] / "scripts" / "phaseflow"
 FLOORS = [
     {"errors", "seeds", "sources", "joblog"},
     {"expressions", "settings", "sweeps", "tables", "receipts", "data", "paths", "plugins"},
-    {"dynamics", "engines", "measures", "certificates", "findings", "problems", "models", "figures", "views", "kinds", "catalogues"},
+    {"dynamics", "engines", "measures", "certificates", "findings", "problems", "models", "figures", "views", "kinds", "catalogues"}
+    | {"problem_sets", "rankings"},
     {"session", "plan", "estimates", "config", "outline", "reference", "ensemble", "assembly", "trials", "regression", "drawing", "page"}
     | {"recomputation", "comparison", "export", "provenance"},
 ]

@@ -51,6 +51,8 @@ def read(text: str) -> tuple[str, list[str], bool]:
         ("y ~ where(x > 0, x, -z)", "y", ["where(x > 0, x, -z)"], True),
         ("y ~ min(x, z)", "y", ["min(x, z)"], True),
         ("I(y/z) ~ x", "I(y/z)", ["x"], True),
+        ("y ~ C( x )", "y", ["C(x)"], True),
+        ("y ~ C(x)*z - 1", "y", ["C(x)", "z", "C(x):z"], False),
         ("I(x) ~ I(x)", "I(x)", ["I(x)"], True),
     ],
 )
@@ -63,6 +65,11 @@ def test_factors_are_expressions_and_interactions_hold_all_of_theirs() -> None:
     assert formula.response.factors == (Expression.parse("log(y)"),)
     assert formula.terms[2].factors == (Expression.parse("a"), Expression.parse("b + 1"))
     assert formula.columns == {"y", "a", "b", "c"}
+
+
+def test_categories_are_apart_from_columns_that_must_hold_numbers() -> None:
+    formula = parse_formula("y ~ C(site)*x + C(x)")
+    assert (formula.categories, formula.numbers, formula.columns) == ({"site", "x"}, {"x", "y"}, {"site", "x", "y"})
 
 
 def test_constants_are_no_columns() -> None:
@@ -107,7 +114,11 @@ def test_the_same_formula_written_otherwise_is_equal() -> None:
         ("y ~ a::b", "an expression is empty"),
         ("y ~ a*b*c*d*f", "crosses more than four factors"),
         ("y ~ poly(x, 2)", "there is no function 'poly'"),
-        ("y ~ C(x)", "there is no function 'C'"),
+        ("y ~ C(x + 1)", "there is no function 'C'"),
+        ("y ~ C(x", "the factor 'C(x' of the formula"),
+        ("y ~ C(1)", "there is no function 'C'"),
+        ("y ~ C(pi)", "there is no function 'C'"),
+        ("C(y) ~ x", "the response C(y) cannot be a category"),
         ("y ~ x > 0", "a comparison may stand only first in where"),
         ("y ~ x % z", "only numbers, names"),
         ("y ~ __import__('os').system('true')", "only the listed functions can be called"),
@@ -144,7 +155,7 @@ sys.addaudithook(_listen)  # a hook cannot be taken away again: it is deaf while
 PIECES = (
     "~", "~", " ~ ", "+", "-", ":", "*", "**", "/", "(", ")", "I(", "I (", "log(", "where(x > 0, ", ", ", "x", "y", "0", "1", "2.5", " ",
     "\n", "#", "__import__('os').system('true')", "().__class__", "lambda: ", "[x for x in y]", "{", "}", "f'{x}'", "`x`", "Q('x')",
-    "eval(x)", "x.y", "x[0]", "print(x)", "(x:=1)", "é", "\x00", "\ud800", "\\", "'", '"', "%in%", "^", "|",
+    "eval(x)", "x.y", "x[0]", "print(x)", "C(x)", "(x:=1)", "é", "\x00", "\ud800", "\\", "'", '"', "%in%", "^", "|",
 )  # fmt: skip
 
 

@@ -96,7 +96,7 @@ def test_a_row_that_alone_determines_a_term_has_no_studentized_residual():
         ({"y": [1.0, np.nan, 3], "x": [1.0, 2, 4]}, "d.csv, column 'y' has no finite value in 1 rows, first in row 2"),
         ({"y": [1.0, 2, 3], "x": [4.0, 4, 4]}, "the terms 'Intercept', 'x' are linearly dependent; leave one out"),
         ({"y": [1.0, 2, 3], "x": [0.0, 0, 0]}, "the term 'x' is zero in every row"),
-        ({"y": [1.0], "x": [4.0]}, "1 rows cannot determine 2 terms and their errors"),
+        ({"y": [1.0], "x": [4.0]}, "1 row cannot determine 2 terms and their errors"),
     ],
 )
 def test_data_that_cannot_be_fitted_are_named(columns, message):

@@ -9,6 +9,13 @@ from scipy.optimize import linprog
 
 from tests.workflow.conftest import ROOT, Project
 
+# What is made smaller in an example that takes minutes as it is.
+SMALLER = {
+    "benchmark": {
+        "algorithm: all, budget: 1000": "algorithm: [scipy_ls_trf, scipy_bfgs, scipy_powell, nlopt_sbplx], budget: 1000",
+        "starts: 3": "starts: 1",
+    }
+}
 EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("*.yaml"))
 
 
@@ -19,6 +26,8 @@ def run_example(source, tmp_path_factory):
         shutil.copytree(source, folder)
         shutil.copytree(ROOT / "examples", folder / "examples")
         project = Project(folder)
+        for old, new in SMALLER.get(name, {}).items():
+            project.edit(old, new, f"examples/{name}.yaml")
         project.run("--configfile", f"examples/{name}.yaml")
         return project.results
 
@@ -44,6 +53,10 @@ def check_trees(results):
     terms = pd.read_csv(results / "fit/power_law.csv").set_index("term")
     # A standard textbook result (Ryan et al. 1976): -6.632 + 1.983 log(girth) + 1.117 log(height).
     assert terms["estimate"].round(3).tolist() == [-6.632, 1.983, 1.117]
+    curve = pd.read_csv(results / "fit/curve.csv").set_index("term")
+    assert min(terms["certified_digits"].min(), curve["certified_digits"].min()) >= 15
+    # The same law with errors that are added has nearly the same exponents.
+    assert (curve["estimate"] - [0.00145, 2, 1.09]).abs().max() < 0.01
 
 
 def check_pendulum(results):
@@ -88,7 +101,43 @@ def check_hysteresis(results):
     assert (members["lyapunov_1"][members["rho"] > 25.5] > 0.5).all()
 
 
+def check_certified_optima(results):
+    camel = pd.read_csv(results / "optimize/camel.csv")
+    assert (camel["certificate"] == "unique_minimum").all()
+    assert (camel["gap_scope"] == "global").all()
+    # The least value of the six-hump camel function, and of its local minima (Dixon and Szego 1978).
+    assert camel["certified_value"].min().round(7) == -1.0316285
+    assert np.allclose(camel["gap_proven"], camel["value"] + 1.0316284534898774, atol=1e-8)
+    test71 = pd.read_csv(results / "optimize/hock_schittkowski_71.csv")
+    assert (test71["certificate"] == "unique_minimum").all()
+    # Hock and Schittkowski (1981), problem 71.
+    assert np.allclose(test71["certified_value"], 17.0140173, rtol=1e-8)
+    valley = pd.read_csv(results / "optimize/valley.csv")
+    assert (valley[["certified_u", "certified_v", "certified_w"]] == 1).all(axis=None)
+    newton, _, differences = valley["evaluations"] + valley["gradients"] + valley["hessians"]
+    assert newton < differences
+
+
+def check_benchmark(results):
+    trials = pd.read_csv(results / "optimize/more_wild.csv")
+    assert (trials["evaluations"] <= 1000).all()
+    solved = trials[trials["gap_relative"] <= 1e-5].groupby("algorithm")["problem"].nunique()
+    # A quasi-Newton or a Gauss-Newton method solves at least 49 of the 54 within the budget.
+    assert solved["scipy_bfgs"] >= 49
+    assert solved["scipy_ls_trf"] >= 49
+    ranks = pd.read_csv(results / "optimize/more_wild/ranks.csv").set_index("algorithm")
+    assert ranks["mean_rank"].sum() == pytest.approx(1 + 2 + 3 + 4, abs=1e-12)
+    pairs = pd.read_csv(results / "optimize/more_wild/comparisons.csv").set_index(["algorithm", "other"])
+    # Least squares that sees single residuals beats searches without derivatives.
+    assert pairs.loc[("scipy_ls_trf", "scipy_powell"), "verdict"] == "better"
+    profiles = pd.read_parquet(results / "optimize/more_wild/profiles.parquet")
+    assert set(profiles["profile"]) == {"performance", "data", "targets"}
+    assert (pd.read_csv(results / "optimize/many_minima/running_times.csv")["expected"] > 0).all()
+
+
 CHECKS = {
+    "certified_optima": check_certified_optima,
+    "benchmark": check_benchmark,
     "supply_chain": check_supply_chain,
     "trees": check_trees,
     "pendulum": check_pendulum,

@@ -1,8 +1,8 @@
 """Regression formulas: `response ~ term + term`, each factor a column or a listed function of columns.
 
 The language is that of Wilkinson and Rogers (1973) as R and formulaic read it: `+` adds a term, `a:b` is the
-interaction, `a*b` stands for a + b + a:b, `- 1` or `+ 0` drops the intercept, and `I(...)` encloses arithmetic.
-Nothing is evaluated as code: every factor passes the parser of expressions.
+interaction, `a*b` stands for a + b + a:b, `- 1` or `+ 0` drops the intercept, `I(...)` encloses arithmetic, and `C(a)`
+makes a column of each level of a. Nothing is evaluated as code: every factor passes the parser of expressions.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 
 from phaseflow.errors import shorten
-from phaseflow.expressions.parser import ExpressionError
+from phaseflow.expressions.parser import ExpressionError, is_name
 from phaseflow.expressions.quantity import Expression
 from phaseflow.expressions.tree import Symbol
 
@@ -19,11 +19,26 @@ MAX_TERMS = 500
 
 
 @dataclass(frozen=True)
+class Category:
+    """The levels of a column, whatever it holds."""
+
+    column: str
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The column alone."""
+        return frozenset({self.column})
+
+
+Factor = Expression | Category
+
+
+@dataclass(frozen=True)
 class Term:
     """A product of factors."""
 
     name: str
-    factors: tuple[Expression, ...]
+    factors: tuple[Factor, ...]
 
 
 @dataclass(frozen=True)
@@ -37,7 +52,21 @@ class Formula:
     @property
     def columns(self) -> frozenset[str]:
         """The columns that the formula needs."""
-        return frozenset(name for term in (self.response, *self.terms) for factor in term.factors for name in factor.names)
+        return frozenset(name for factor in self._factors for name in factor.names)
+
+    @property
+    def categories(self) -> frozenset[str]:
+        """The columns whose levels are asked for."""
+        return frozenset(factor.column for factor in self._factors if isinstance(factor, Category))
+
+    @property
+    def numbers(self) -> frozenset[str]:
+        """The columns that must hold numbers."""
+        return frozenset(name for factor in self._factors if isinstance(factor, Expression) for name in factor.names)
+
+    @property
+    def _factors(self) -> list[Factor]:
+        return [factor for term in (self.response, *self.terms) for factor in term.factors]
 
 
 def parse_formula(text: str) -> Formula:
@@ -61,7 +90,10 @@ def parse_formula(text: str) -> Formula:
             terms |= {term.name: term for term in _expand_crossing(part)}
     if not 0 < len(terms) + has_intercept <= MAX_TERMS:
         raise ValueError(f"{shorten(text)} has {len(terms)} terms; 1 to {MAX_TERMS} are wanted")
-    return Formula(_parse_product(left.strip()), tuple(terms.values()), has_intercept)
+    response = _parse_product(left.strip())
+    if any(isinstance(factor, Category) for factor in response.factors):
+        raise ValueError(f"the response {response.name} cannot be a category")
+    return Formula(response, tuple(terms.values()), has_intercept)
 
 
 def _split(text: str, marks: str) -> list[str]:
@@ -109,7 +141,9 @@ def _parse_product(text: str) -> Term:
     return Term(":".join(name for name, _ in factors), tuple(factor for _, factor in factors))
 
 
-def _parse_factor(text: str) -> tuple[str, Expression]:
+def _parse_factor(text: str) -> tuple[str, Factor]:
+    if (levels := re.fullmatch(r"C\s*\(\s*([A-Za-z_]\w*)\s*\)", text, re.ASCII)) and is_name(levels[1]):
+        return f"C({levels[1]})", Category(levels[1])
     inside = re.fullmatch(r"I\s*\((.*)\)", text)
     try:
         expression = Expression.parse(inside[1] if inside else text)

@@ -36,6 +36,23 @@ def parse(text: str) -> Node:
     ExpressionError : anything but numbers, names, names with an index, + - * / **, parentheses, the listed
         functions, and one comparison as the first argument of `where`.
     """
+    flat, body = _read_syntax(text)
+    return _Reader(flat).read(body, 0)
+
+
+def parse_condition(text: str) -> Apply:
+    """Parse two expressions with a comparison between them.
+
+    Raises
+    ------
+    ExpressionError : anything else.
+    """
+    flat, body = _read_syntax(text)
+    return _Reader(flat).read_condition(body, 0, "a condition is one comparison of two expressions")
+
+
+def _read_syntax(text: str) -> tuple[str, ast.expr]:
+    """Return a text on one line, and Python's syntax tree of it."""
     flat = " ".join(text.split())
     if not flat:
         raise ExpressionError("an expression is empty", text, 1)
@@ -52,7 +69,7 @@ def parse(text: str) -> Node:
         raise ExpressionError(_explain_syntax(flat, error.msg), flat, max(error.offset or 1, 1)) from None
     except (MemoryError, RecursionError, ValueError):
         raise ExpressionError("an expression is nested too deeply", flat, 1) from None
-    return _Reader(flat).read(body, 0)
+    return flat, body
 
 
 def parse_number(text: str) -> Number:
@@ -215,12 +232,13 @@ class _Reader:
         arguments = []
         for place, argument in enumerate(node.args):
             is_condition = name == "where" and place == 0
-            arguments.append(self._read_condition(argument, depth + 1) if is_condition else self.read(argument, depth + 1))
+            wanted_first = "where needs one comparison first"
+            arguments.append(self.read_condition(argument, depth + 1, wanted_first) if is_condition else self.read(argument, depth + 1))
         return Apply(name, tuple(arguments))
 
-    def _read_condition(self, node: ast.expr, depth: int) -> Apply:
+    def read_condition(self, node: ast.expr, depth: int, wanted: str) -> Apply:
         if not (isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in _COMPARE):
-            raise self.fail(f"where needs one comparison first, with one of {' '.join(sorted(COMPARISONS))}", node)
+            raise self.fail(f"{wanted}, with one of {' '.join(sorted(COMPARISONS))}", node)
         sides = (self.read(node.left, depth + 1), self.read(node.comparators[0], depth + 1))
         return Apply(_COMPARE[type(node.ops[0])], sides)
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from phaseflow.figures import Figure, NoOptions, Source
 from phaseflow.settings.fits import Fit
 
@@ -20,10 +18,10 @@ def suits(fit: Fit) -> bool:
 
 
 def prepare(source: Source, _options: NoOptions) -> pd.DataFrame:
-    """Return part, x, response, fitted, residual, band_low and band_high; x is the fitted value where there are several predictors."""
+    """Return part, x, response, fitted, residual and the ends of both bands; x is the fitted value where there are several predictors."""
     rows = source.read("rows")
-    wanted = ["part", "x", "response", "fitted", "residual", "band_low", "band_high"]
-    rows = rows if "x" in rows else rows.assign(x=rows["fitted"], band_low=np.nan, band_high=np.nan)
+    wanted = ["part", "x", "response", "fitted", "residual", "band_low", "band_high", "prediction_low", "prediction_high"]
+    rows = rows if "x" in rows else rows.assign(x=rows["fitted"])
     return rows[wanted]
 
 
@@ -33,6 +31,9 @@ def draw(canvas: Canvas, data: pd.DataFrame, source: Source, _options: NoOptions
     top, bottom = canvas.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [3, 1]})
     seen, curve = data[data["part"] == "observed"], data[data["part"] == "curve"]
     if len(curve):
+        if curve["prediction_low"].notna().any():
+            wide = curve["prediction_low"], curve["prediction_high"]
+            top.fill_between(curve["x"], *wide, color="C1", alpha=0.08, linewidth=0, label="band of one more observation")
         top.fill_between(curve["x"], curve["band_low"], curve["band_high"], color="C1", alpha=0.2, linewidth=0, label="its confidence band")
         top.plot(curve["x"], curve["fitted"], color="C1", label="fitted curve")
     else:
@@ -58,7 +59,7 @@ def write_caption(name: str, fit: Fit) -> str:
     percent = f"{100 * fit.confidence.value:g}"
     return (
         f"Nonlinear least squares for {fit.response} = {fit.curve} ({name}): the data, the curve, and the {percent} % confidence band "
-        "of the curve itself, point by point; single observations scatter more widely. Below, what the curve leaves over."
+        "of the curve itself, point by point; the wider one is for one more observation. Below, what the curve leaves over."
     )
 
 

@@ -38,7 +38,12 @@ def draw(canvas: Canvas, data: pd.DataFrame, _source: Source, _options: NoOption
 
 def write_caption(name: str, fit: Fit) -> str:
     """Say what is drawn."""
-    return f"Least squares for {fit.linear} ({name}): each observation against its fitted value, and the residuals."
+    method = {"ridge": "Ridge regression", "lasso": "Lasso"}.get(
+        str(fit.penalty), "Least squares" if fit.weights is None else "Weighted least squares"
+    )
+    if fit.family is not None:
+        method = f"The {fit.family} model"
+    return f"{method} for {fit.linear} ({name}): each observation against its fitted value, and the residuals."
 
 
 def describe(data: pd.DataFrame) -> str:

@@ -20,8 +20,8 @@ _MOST_NAMED = 3
 
 
 def suits(fit: Fit) -> bool:
-    """Tell whether the fit is a regression with residuals of its own."""
-    return fit.linear is not None or fit.curve is not None
+    """Tell whether the fit is a regression whose residuals have a size to be measured by."""
+    return (fit.linear is not None and fit.penalty is None) or fit.curve is not None
 
 
 def prepare(source: Source, _options: NoOptions) -> pd.DataFrame:
@@ -60,10 +60,11 @@ def draw(canvas: Canvas, data: pd.DataFrame, _source: Source, _options: NoOption
             right.annotate(f"row {int(point['row']) + 1}", place, offset, textcoords="offset points", fontsize=7, ha=side)
 
 
-def write_caption(name: str, _fit: Fit) -> str:
+def write_caption(name: str, fit: Fit) -> str:
     """Say what is drawn and how to read it."""
+    size = "standard error as the fit without its row gives it" if fit.family is None else "standard deviation in its family (Pearson)"
     return (
-        f"The residuals of {name}, each divided by its own standard error as the fit without its row gives it. The grey band holds 95 % of "
+        f"The residuals of {name}, each divided by its own {size}. The grey band holds 95 % of "
         "normal errors. Rows right of the dotted line (twice the mean leverage) can move the fit; the three that move it most are named."
     )
 

@@ -121,6 +121,8 @@ class StudyKind:
     check : the mistakes that types cannot tell.
     resolve : the study with what it refers to written out.
     sources : the tables that a trial reads, as `<section>.<name>`.
+    plugins : the further plugins that a trial is made with: folder and name.
+    is_random : the trials draw random numbers whatever is swept.
     """
 
     axes: Callable[[Study], Mapping[str, AxisKind]]
@@ -130,6 +132,8 @@ class StudyKind:
     resolve: Callable[[Study, Context], Study] = lambda study, _: study
     sources: Callable[[Study], list[str]] = lambda _: []
     evidence: Callable[[Study], list[str]] = lambda _: []
+    plugins: Callable[[Study], list[tuple[str, str]]] = lambda _: []
+    is_random: bool = False
 
 
 @dataclass(frozen=True)
@@ -162,6 +166,11 @@ def load_fit_kind(fit: Fit) -> FitKind:
     return kind
 
 
+def list_study_plugins(study: Study) -> list[tuple[str, str]]:
+    """Return the plugins that the trials of a study are made with: folder and name."""
+    return [("kinds", study.kind), ("problems", study.kind), *load_study_kind(study).plugins(study)]
+
+
 def lay_out_trials(study: Study) -> Members:
     """Return the trials of a resolved study."""
     kind = load_study_kind(study)
@@ -179,10 +188,12 @@ def lay_out_trials(study: Study) -> Members:
 
 def is_random_study(study: Study) -> bool:
     """Tell whether the result of a study depends on the seed: by its axes, or by an algorithm that draws random numbers."""
-    axes, algorithms = load_study_kind(study).axes(study), read_algorithms()
-    names = set(list_algorithms(study))
-    return any(axes[name].is_random for block in study.sweep or [] for name in block) or any(
-        algorithm.random for name, algorithm in algorithms.items() if name in names
+    kind, algorithms = load_study_kind(study), read_algorithms()
+    axes, names = kind.axes(study), set(list_algorithms(study))
+    return (
+        kind.is_random
+        or any(axes[name].is_random for block in study.sweep or [] for name in block)
+        or any(algorithm.random for name, algorithm in algorithms.items() if name in names)
     )
 
 

@@ -28,17 +28,22 @@ class LeastSquares:
     Attributes
     ----------
     spreads : shape (n_terms,), the standard errors for a residual standard deviation of 1.
-    leverages : shape (n_rows,), the diagonal of the projection onto the design's columns.
     inverse : shape (n_terms, n_terms): inverse @ inverse.T is the covariance for a residual standard deviation of 1.
     condition : the condition number of the design with columns scaled to length 1.
+    basis : shape (n_rows, n_terms), orthonormal columns that span the design's: design = basis @ inverse^-1.
     """
 
     estimates: Array
     spreads: Array
     residuals: Array
-    leverages: Array
     inverse: Array
     condition: float
+    basis: Array
+
+    @property
+    def leverages(self) -> Array:
+        """Shape (n_rows,), the diagonal of the projection onto the design's columns."""
+        return np.asarray((self.basis**2).sum(axis=1))
 
     @property
     def residual_sum(self) -> float:
@@ -71,10 +76,22 @@ def solve_least_squares(design: Array, response: Array) -> LeastSquares:
         estimates / norms,
         np.linalg.norm(inverse, axis=1),
         response - scaled @ estimates,
-        np.asarray((orthogonal**2).sum(axis=1)),
         inverse,
         float(np.linalg.cond(scaled)),
+        orthogonal,
     )
+
+
+def check_rows(names: Sequence[str], n_rows: int, source: str, what: str = "terms") -> None:
+    """Check that rows are left for the errors.
+
+    Raises
+    ------
+    DataError : there are not more rows than terms.
+    """
+    if n_rows <= len(names):
+        rows = "1 row" if n_rows == 1 else f"{n_rows} rows"
+        raise DataError(f"{source}: {rows} cannot determine {len(names)} {what} and their errors")
 
 
 def check_design(names: Sequence[str], design: Array, source: str, advice: str = "leave one out") -> None:
@@ -84,8 +101,7 @@ def check_design(names: Sequence[str], design: Array, source: str, advice: str =
     ------
     DataError : there are not more rows than terms, or the columns named are linearly dependent.
     """
-    if len(design) <= len(names):
-        raise DataError(f"{source}: {len(design)} rows cannot determine {len(names)} terms and their errors")
+    check_rows(names, len(design), source)
     norms = np.linalg.norm(design, axis=0)
     if (norms == 0).any():
         raise DataError(f"{source}: the term {names[int((norms == 0).argmax())]!r} is zero in every row")

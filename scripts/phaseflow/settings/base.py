@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 from phaseflow.errors import shorten
+from phaseflow.expressions.condition import Condition
 from phaseflow.expressions.parser import is_name
 from phaseflow.expressions.quantity import Expression, Quantity, Varying
 from phaseflow.expressions.subscripts import read_subscript
@@ -51,6 +52,10 @@ def _checked(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 def _parse_formula(value: Any) -> Expression:
     return value if isinstance(value, Expression) else Expression.parse(value)
+
+
+def _parse_condition(value: Any) -> Condition:
+    return value if isinstance(value, Condition) else Condition.parse(value)
 
 
 def _parse_number(value: Any) -> Quantity:
@@ -105,6 +110,12 @@ Formula = Annotated[
     PlainValidator(_checked(_parse_formula)),
     PlainSerializer(str),
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "number"}], "description": "an expression"}),
+]
+Constraint = Annotated[
+    Condition,
+    PlainValidator(_checked(_parse_condition)),
+    PlainSerializer(str),
+    WithJsonSchema({"type": "string", "description": "a condition such as x + y >= 1"}),
 ]
 Real = Annotated[Quantity, PlainValidator(_checked(_parse_number)), PlainSerializer(str), WithJsonSchema(_NUMBER_SCHEMA)]
 Start = Annotated[Quantity, PlainValidator(_checked(_parse_start)), PlainSerializer(str), WithJsonSchema(_NUMBER_SCHEMA)]

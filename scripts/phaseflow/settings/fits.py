@@ -16,13 +16,38 @@ KINDS = ("linear", "curve", "discover", "network", "forecast", "diffusion")
 
 # The keys beside the kind itself that each kind reads; those with True are wanted.
 _KEYS: dict[str, dict[str, bool]] = {
-    "linear": {},
-    "curve": {"response": True, "start": True},
+    "linear": dict.fromkeys(("weights", "covariance", "lags", "family", "link", "penalty", "folds", "exact_up_to"), False),
+    "curve": {"response": True, "start": True} | dict.fromkeys(("weights", "bounds", "starts", "errors", "profile", "exact_up_to"), False),
     "discover": {"inputs": False, "truth": False},
     "network": {"inputs": False, "horizon": True, "sweep": False},
     "forecast": {"horizon": True, "inputs": False, "truth": False},
     "diffusion": {"series": True, "dt": False},
 }
+
+
+# Some ten seconds of exact arithmetic; a curve takes some twenty passes with second derivatives.
+EXACT_UP_TO = 2_000_000
+CURVE_EXACT_UP_TO = 100_000
+# The links of each family, the canonical one first.
+FAMILIES: dict[str, tuple[str, ...]] = {
+    "gaussian": ("identity", "log", "inverse"),
+    "binomial": ("logit", "probit", "cloglog", "log"),
+    "poisson": ("log", "identity", "sqrt"),
+    "gamma": ("inverse", "log", "identity"),
+}
+
+
+class Bounds(Settings):
+    """Between which values a parameter may lie."""
+
+    lower: Real | None = Field(None, description="the least value that is allowed")
+    upper: Real | None = Field(None, description="the greatest value that is allowed")
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Bounds:
+        if self.lower is not None and self.upper is not None and not self.lower.value < self.upper.value:
+            raise fail(f"lower ({self.lower.text}) must be below upper ({self.upper.text})")
+        return self
 
 
 class Library(Settings):
@@ -63,7 +88,11 @@ def _check_probability(quantity: Quantity) -> Quantity:
 class Fit(Settings):
     """One model fitted to one table."""
 
-    linear: str | None = Field(None, description="a formula for least squares: `response ~ term + term`")
+    linear: str | None = Field(
+        None,
+        description="a formula: `response ~ term + term`; `a:b` is a product, `a*b` stands for a + b + a:b, arithmetic goes in "
+        "`I(...)`, `C(a)` makes a term of each level of a column, `- 1` leaves out the intercept",
+    )
     curve: Formula | None = Field(None, description="a curve for nonlinear least squares: an expression of columns and parameters")
     discover: Discover | None = Field(None, description="equations from a trajectory")
     network: Network | None = Field(None, description="a neural network that predicts the state one horizon ahead")
@@ -81,6 +110,42 @@ class Fit(Settings):
     )
     response: Formula | None = Field(None, description="what a curve explains: a column or an expression of columns such as log(y)")
     start: dict[Name, Real] | None = Field(None, description="the parameters of a curve, and where their search begins")
+    weights: Formula | None = Field(
+        None, description="of linear and curve: the weight of each row, 1 over its variance: a column or an expression of columns"
+    )
+    covariance: Literal["classical", "HC0", "HC1", "HC2", "HC3", "HAC"] | None = Field(
+        None,
+        description="what errors a linear fit allows for: classical (of one size), HC0 to HC3 (uneven sizes), HAC (related neighbours too)",
+    )
+    lags: Count | None = Field(
+        None, ge=0, le=1_000, description="how many rows apart errors may be related, of HAC (default: 4*(rows/100)**(2/9), rounded down)"
+    )
+    family: Literal["gaussian", "binomial", "poisson", "gamma"] | None = Field(
+        None, description="the distribution of the response of a generalised linear model"
+    )
+    link: Literal["identity", "log", "logit", "probit", "cloglog", "inverse", "sqrt"] | None = Field(
+        None, description="what function of the mean is linear (default: the family's canonical one)"
+    )
+    penalty: Literal["ridge", "lasso"] | None = Field(
+        None, description="shrink the coefficients of a linear fit, by as much as cross-validation says; there are no intervals then"
+    )
+    folds: Count | None = Field(
+        None, ge=2, le=100, description="into how many parts cross-validation divides the rows, every so many-th to the same (default: 5)"
+    )
+    exact_up_to: Count | None = Field(
+        None,
+        ge=0,
+        description="rows times squared terms up to which the exact solution is found and digits are certified "
+        "(default: 2e6, of curves 1e5)",
+    )
+    bounds: dict[Name, Bounds] | None = Field(None, description="bounds of the parameters of a curve")
+    starts: Count | None = Field(
+        None, ge=1, le=1_000, description="from how many points a curve is sought, the first that of `start` (default: 1)"
+    )
+    errors: Literal["jacobian", "hessian"] | None = Field(
+        None, description="what the standard errors of a curve come from: the Jacobian (the default, as NIST has it) or the full Hessian"
+    )
+    profile: bool | None = Field(None, description="whether a curve gets profile intervals, which need no linear model (default: true)")
     inputs: list[str] | None = Field(None, description="the columns that hold the state (default: all but member and t)")
     horizon: Annotated[Real, AfterValidator(positive)] | None = Field(None, description="how far ahead a forecast looks, in units of t")
     series: str | None = Field(None, description="the column that a diffusion is fitted to, in the order of time")
@@ -101,6 +166,13 @@ class Fit(Settings):
         if unused := [key for key in others if getattr(self, key) is not None]:
             raise fail(f"{' and '.join(unused)} has no meaning for {given[0]}")
         return self
+
+    @property
+    def exact_limit(self) -> int:
+        """Rows times squared terms up to which the exact solution is found."""
+        if self.exact_up_to is not None:
+            return self.exact_up_to
+        return EXACT_UP_TO if self.curve is None else CURVE_EXACT_UP_TO
 
     @property
     def kind(self) -> str:
