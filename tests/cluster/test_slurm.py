@@ -118,7 +118,10 @@ def test_jobs_wait_for_a_drained_node_and_are_made_good_when_it_goes_down(on_slu
     wait_for(lambda: is_writing(project), process)
     set_node("down")
     wait_for(lambda: list_jobs("PD"), process)
-    # Slurm lets a node return by itself when it answers, and holds the job back for two minutes.
+    # The node returns by itself when it answers; its job would be held back for two minutes.
+    wait_for(lambda: subprocess.run(["sinfo", "-h", "-o", "%T"], capture_output=True, check=True).stdout.strip() == b"idle", process)
+    # Only when the first copy is gone, five seconds after the signal, may a second be started.
+    time.sleep(10)
     subprocess.run(["scontrol", "update", f"jobid={list_jobs('PD')[0]}", "starttime=now"], check=True)
     finish(process)
     check_finished(project, undisturbed)
