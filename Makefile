@@ -19,7 +19,7 @@ run: $(STAMP)  ## make the page: results/report/index.html (CORES=4, CONFIG=conf
 	$(BIN)/snakemake -c$(CORES) $(CONFIGFILE)
 
 test: $(STAMP)  ## run the tests (ARGS="tests/unit -x")
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 test-cluster: $(STAMP) $(SLURM_STAMP)  ## run small studies on a Slurm of one node, also with lost jobs, and compare every byte
 	tests/cluster/slurm.sh install
