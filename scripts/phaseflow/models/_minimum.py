@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 from flint import arb, arb_mat, ctx
 
+from phaseflow.expressions.enclosures import find_zero, is_regular
 from phaseflow.expressions.intervals import Jet, NotSmoothError, OutsideDomainError, evaluate_jet, to_ball
 from phaseflow.expressions.quantity import Expression
 from phaseflow.models._balls import Balls, factor_positive
 from phaseflow.models._design import Column, Rows
 from phaseflow.models._digits import is_sharp
 from phaseflow.models._least_squares import Array
-from phaseflow.problems._enclosures import find_zero, is_regular
 
 Ball = Any
 Matrix = Any

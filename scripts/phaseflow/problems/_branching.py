@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from flint import arb, arb_mat, ctx
 
+from phaseflow.expressions.enclosures import find_inertia, round_down, round_up
 from phaseflow.expressions.intervals import NotSmoothError, OutsideDomainError
-from phaseflow.problems._enclosures import find_inertia, round_down, round_up
 from phaseflow.problems._statement import Expansion, Statement
 
 Ball = Any

@@ -18,9 +18,7 @@ import numpy as np
 from flint import arb, arb_mat, ctx
 from numpy.typing import NDArray
 
-from phaseflow.expressions.intervals import NotSmoothError, OutsideDomainError
-from phaseflow.problems import NO_CERTIFICATE, Certificate
-from phaseflow.problems._enclosures import (
+from phaseflow.expressions.enclosures import (
     Ball,
     find_inertia,
     find_zero,
@@ -31,6 +29,8 @@ from phaseflow.problems._enclosures import (
     to_column,
     to_list,
 )
+from phaseflow.expressions.intervals import NotSmoothError, OutsideDomainError
+from phaseflow.problems import NO_CERTIFICATE, Certificate
 from phaseflow.problems._faces import CONVERGED, Face, Kkt, UnprovenError, border
 from phaseflow.problems._statement import Expansion, Statement
 

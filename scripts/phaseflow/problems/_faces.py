@@ -13,7 +13,7 @@ import numpy as np
 from flint import arb, arb_mat, ctx
 from numpy.typing import NDArray
 
-from phaseflow.problems._enclosures import Ball, Matrix, measure_balls, to_column, to_list
+from phaseflow.expressions.enclosures import Ball, Matrix, measure_balls, to_column, to_list
 from phaseflow.problems._statement import Expansion, Statement
 
 Array = NDArray[np.float64]

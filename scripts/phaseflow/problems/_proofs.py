@@ -11,12 +11,12 @@ import numpy as np
 from flint import arb, ctx
 from numpy.typing import NDArray
 
+from phaseflow.expressions.enclosures import round_up
 from phaseflow.problems import NO_CERTIFICATE, Certificate
 from phaseflow.problems._branching import Bound, bound_least_value
 from phaseflow.problems._certificate import Certifier
 from phaseflow.problems._conditions import Multipliers
 from phaseflow.problems._differences import measure_derivatives
-from phaseflow.problems._enclosures import round_up
 from phaseflow.problems._statement import Statement
 from phaseflow.settings.proofs import Proof
 from phaseflow.settings.studies import Study
