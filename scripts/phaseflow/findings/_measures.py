@@ -32,7 +32,8 @@ def _find_fixed_points(members: pd.DataFrame) -> Iterator[Finding]:
         yield Finding("open", "No fixed point was found, which does not prove that there is none.", evidence)
         return
     stable = to_numbers(members, "fixed_points_stable")
-    claim = f"{span(counts)} fixed points were found in each member, {span(stable)} of them stable."
+    found = "1 fixed point was" if counts.min() == counts.max() == 1 else f"{span(counts)} fixed points were"
+    claim = f"{found} found in each member, {span(stable)} of them stable."
     yield Finding("supported", claim, evidence)
     singular = int((to_numbers(members, "fixed_points_singular") > 0).sum())
     if singular:
