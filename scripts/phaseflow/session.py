@@ -110,11 +110,19 @@ def find_stale(plan: Plan) -> Iterator[tuple[str, list[Path]]]:
         outputs, receipt = paths.list_outputs(section, name), paths.find_receipt(section, name)
         if reason := find_staleness(receipt, plan.origin(section, name).key, outputs):
             label = "the page" if section == "report" else f"{section}.{name}"
-            altered = find_altered(read_receipt(receipt) or {"outputs": {}})
+            altered = [Path(file) for file in find_altered(read_receipt(receipt) or {"outputs": {}}) if Path(file).exists()]
             yield (
                 f"{label} is made again: {reason}",
-                [receipt, *outputs, *(file for name in altered for file in paths.list_origins(Path(name)))],
+                [receipt, *outputs, *(origin for file in altered for origin in _find_links(plan, file))],
             )
+
+
+def _find_links(plan: Plan, path: Path) -> list[Path]:
+    """Return the files and folders of the pool that a published file is a link into, so that what alters one alters both."""
+    if path.parent == paths.FIGURES:
+        folders = [paths.FIGURE_PIECES / piece for piece in plan.figure_pieces()]
+        return [folder for folder in folders if (folder / path.name).exists()]
+    return paths.list_origins(path)
 
 
 def find_damage(plan: Plan) -> Iterator[tuple[str, list[Path]]]:
