@@ -8,7 +8,7 @@ import pytest
 from phaseflow.certificates import find_horizon, judge
 from phaseflow.dynamics.precise import PreciseRun
 from phaseflow.plugins import load_plugin
-from tests.unit.tasks import make_task
+from tests.unit.tasks import make_task, resolve, simulate
 
 
 def find(method, task, allowed=1e-3):
@@ -112,6 +112,17 @@ def test_averages_are_within_their_errors_as_often_as_errors_promise():
     assert (far < 5).all()
     # The errors are no excuse either: no more than twice the scatter between members.
     assert horizon.details["x_mean_se"].mean() < 2 * horizon.details["x_mean"].std()
+
+
+@pytest.mark.parametrize("method", ["taylor", "taylor_map"])
+@pytest.mark.parametrize("certify", ["reference", "estimate"])
+def test_a_certified_scenario_has_every_column_that_it_promises(tmp_path, method, certify):
+    settings = {"system": "lorenz63", "time": {"stop": 2, "samples": 51}, "solver": {"method": method}, "certify": certify}
+    members, _ = simulate(tmp_path, settings)
+    promised = resolve(settings).list_measures()
+    assert "x_mean_se" in promised
+    assert set(promised) <= set(members.columns)
+    assert members[promised].notna().all(axis=None)
 
 
 def test_averages_of_a_regular_motion_are_those_of_its_periods():

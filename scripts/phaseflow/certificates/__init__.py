@@ -69,12 +69,12 @@ def find_horizon(certificate: Certificate, task: Task, engine: Engine, allowed: 
         is_ok = (outcome or engine.integrate(task)).status == "ok"
         return Horizon(np.where(is_ok, task.times[-1], np.nan), is_ok)
     if certificate.on_samples or engine.follows_samples:
-        return certificate.find(task, outcome or engine.integrate(task), engine, allowed)
-    grid = np.linspace(task.times[0], task.times[-1], _GRID)
-    task = replace(task, times=grid, events=())
-    main = engine.integrate(task)
+        main = outcome or engine.integrate(task)
+    else:
+        task = replace(task, times=np.linspace(task.times[0], task.times[-1], _GRID), events=())
+        main = engine.integrate(task)
     horizon = certificate.find(task, main, engine, allowed)
-    return replace(horizon, details=horizon.details | _average(task, main))
+    return horizon if certificate.on_samples else replace(horizon, details=horizon.details | _average(task, main))
 
 
 def _average(task: Task, main: Trajectories) -> dict[str, Array]:
