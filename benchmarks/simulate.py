@@ -93,7 +93,7 @@ def match(contender: Contender, starts: Array, truth: Array) -> None:
     for tolerance in contender.tolerances:
         try:
             contender.tolerance, contender.run = tolerance, contender.prepare(tolerance)
-        except ImportError as error:
+        except (ImportError, OSError) as error:  # a package, or a library below it
             print(f"{contender.name}: not installed ({error})")
             return
         found = contender.run(starts[:JUDGED], times)

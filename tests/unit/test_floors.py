@@ -1,6 +1,8 @@
 """The library's floors: imports point downwards, and nothing in it knows Snakemake."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,3 +71,18 @@ def test_modules_import_in_no_circle():
 def test_a_rule_script_is_short():
     for path in LIBRARY.parent.glob("*.py"):
         assert len(path.read_text().splitlines()) <= 40, f"{path.name} is longer than 40 lines"
+
+
+def test_planning_loads_nothing_that_computes():
+    """Every job plans anew, so what only a job needs would be paid for by each."""
+    root = LIBRARY.parents[1]
+    program = (
+        "import sys; from pathlib import Path; sys.path.insert(0, 'scripts')\n"
+        "from phaseflow.config import load_config\n"
+        "from phaseflow.plan import Plan\n"
+        "list(Plan(load_config(Path('config.yaml'))).targets())\n"
+        "print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=root, check=True, capture_output=True, text=True)
+    heavy = {"heyoka", "libsbml", "flint", "pandas", "scipy", "statsmodels", "optimagic", "sklearn", "matplotlib", "nlopt", "arch"}
+    assert heavy & set(done.stdout.split()) == set()

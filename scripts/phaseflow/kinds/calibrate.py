@@ -13,8 +13,6 @@ from phaseflow.expressions.tree import TIME
 from phaseflow.kinds import AxisKind, Context, StudyKind, list_algorithms
 from phaseflow.kinds.minimize import check_bounds
 from phaseflow.petab import PetabError
-from phaseflow.petab.problem import list_files as read_file_names
-from phaseflow.petab.problem import read_problem
 from phaseflow.settings.calibrations import Calibrate, Estimated, Experiment
 from phaseflow.settings.scenarios import Scenario
 from phaseflow.settings.studies import Study
@@ -73,6 +71,8 @@ def check(study: Study, path: KeyPath, context: Context) -> list[Mistake]:
 
 def _check_petab(study: Study, file: str, path: KeyPath, context: Context) -> list[Mistake]:
     """Check that a PEtab problem can be read, and that the config says nothing that the problem says itself."""
+    from phaseflow.petab.problem import read_problem  # only where it is asked for: it takes half a second
+
     stated, here = study.calibration, (*path, "calibrate")
     own = ("system", "time", "observe", "times", "error", "sigma", "parameters", "initial", "noise", "shooting")
     # A study that is written out in full has what the problem says.
@@ -89,6 +89,8 @@ def _check_petab(study: Study, file: str, path: KeyPath, context: Context) -> li
 
 def _resolve_petab(study: Study, file: str, context: Context) -> Study:
     """Return the study with what is observed and sought written out, for the columns of its table."""
+    from phaseflow.petab.problem import list_files, read_problem
+
     setup = read_problem(context.folder / file)
     sought = setup.sought
     parameters = {
@@ -103,18 +105,20 @@ def _resolve_petab(study: Study, file: str, context: Context) -> Study:
     written = {
         "observe": {column.name: column.formula for column in setup.columns},
         "parameters": parameters,
-        "files": read_file_names(context.folder / file),
+        "files": list_files(context.folder / file),
     }
     return study.model_copy(update={"calibrate": study.calibration.model_copy(update=written)})
 
 
-def list_files(study: Study, folder: Path) -> Mapping[str, Path]:
+def find_files(study: Study, folder: Path) -> Mapping[str, Path]:
     """Return the files of a PEtab problem, its own first."""
     file = study.calibration.petab
     if file is None:
         return {}
+    from phaseflow.petab.problem import list_files
+
     path = folder / file
-    return {f"data.{file}:{name}": path.parent / name for name in read_file_names(path)}
+    return {f"data.{file}:{name}": path.parent / name for name in list_files(path)}
 
 
 def list_sources(study: Study) -> list[str]:
@@ -293,5 +297,5 @@ KIND = StudyKind(
     resolve,
     sources=list_sources,
     evidence=list_evidence,
-    files=list_files,
+    files=find_files,
 )

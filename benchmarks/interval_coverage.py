@@ -1,6 +1,6 @@
 """How often 95 % intervals of a diffusion cover, over simulated series: by default 1,000 of each length.
 
-Run from the checkout: python benchmarks/coverage.py [series]
+Run from the checkout: python benchmarks/interval_coverage.py [series]
 """
 
 import math
