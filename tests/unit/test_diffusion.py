@@ -125,7 +125,7 @@ def test_a_short_record_says_that_it_is_short():
 
 
 def test_corrected_intervals_of_short_series_cover_as_often_as_they_say():
-    """Ten relaxation times, where Wald's interval of kappa covers 0.91; benchmarks/interval_coverage.py has 1,000 series and other lengths."""
+    """Ten relaxation times, where Wald's interval of kappa covers 0.91; benchmarks/interval_coverage.py has more series and lengths."""
     rng, hits, rates, dt = np.random.default_rng(8), np.zeros(3), [], 0.1
     for _ in range(150):
         terms = fit(OU, make_reverting(rng, 101, 1, 0.5, 0.4, dt), dt="0.1", replicates=99).terms
