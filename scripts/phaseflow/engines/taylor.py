@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phaseflow.dynamics.fields import Field, make_field
-from phaseflow.engines import Array, Engine, Occurrence, Task, Trajectories, start_trajectories
+from phaseflow.engines import Engine, Occurrence, Task, Trajectories, start_trajectories
 from phaseflow.errors import NumericalError
 
 # One size for all: heyoka's results do not depend on it as long as it is two or more.
@@ -134,9 +134,7 @@ class _Batch:
         is_there: NDArray[np.bool_] = is_sound & is_near & np.isfinite(self.integrator.state).all(axis=0)
         return is_there
 
-    def _record(
-        self, lanes: list[int], outcomes: list[Any], steps: NDArray[np.int64], is_begun: bool, result: Trajectories
-    ) -> list[int]:
+    def _record(self, lanes: list[int], outcomes: list[Any], steps: NDArray[np.int64], is_begun: bool, result: Trajectories) -> list[int]:
         """Take over what the lanes came to, where all of them survived the transient or none has begun."""
         is_done = self._have_reached(self.times[-1], outcomes) & is_begun
         times = np.array(self.integrator.time)
