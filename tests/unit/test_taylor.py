@@ -32,7 +32,6 @@ def integrate(system, initial, parameters, times, transient, tolerance, max_step
 def rows_held(request, monkeypatch):
     """How many rows a part of the samples of one state has: all of them, or few."""
     monkeypatch.setattr(taylor, "_SAMPLES_HELD", request.param)
-    return request.param
 
 
 def test_lorenz63_agrees_with_the_published_digits():
@@ -45,7 +44,8 @@ def test_lorenz63_agrees_with_the_published_digits():
     assert np.abs(result.samples[0, 2] - at_20).max() < 1e-8
 
 
-def test_the_harmonic_oscillator_returns_to_its_start(rows_held):
+@pytest.mark.usefixtures("rows_held")
+def test_the_harmonic_oscillator_returns_to_its_start():
     system = System.model_validate({"equations": {"q": "p", "p": "-q"}, "initial": {"q": 1, "p": 0}})
     times = np.linspace(0, 2 * np.pi * 10, 101)
     field, initial, parameters = start(system)
@@ -99,7 +99,8 @@ def test_a_member_is_the_same_in_any_company(n_members):
     assert together.steps[0] == alone.steps[0]
 
 
-def test_a_member_that_blows_up_harms_no_other(rows_held):
+@pytest.mark.usefixtures("rows_held")
+def test_a_member_that_blows_up_harms_no_other():
     system = System.model_validate({"equations": {"x": "a*x**2"}, "parameters": {"a": 1}, "initial": {"x": 1}})
     field = system
     rates = np.array([-1.0, 4.0, 0.2, 1.0, 0.1, -3.0, 2.0, 0.3, 0.4, 5.0, -2.0])
@@ -126,7 +127,8 @@ def test_a_member_that_blows_up_in_the_transient_has_no_samples():
     assert result.samples[1, :, 0] == pytest.approx([-1 / 6, -1 / 7], rel=1e-11)
 
 
-def test_a_member_that_needs_more_steps_than_allowed_says_so(rows_held):
+@pytest.mark.usefixtures("rows_held")
+def test_a_member_that_needs_more_steps_than_allowed_says_so():
     field, initial, parameters = start(Catalogue()["lorenz63"], 3)
     initial[1] = 0  # the origin is an equilibrium: one step is enough
     result = integrate(field, initial, parameters, np.linspace(0, 40, 5), 0.0, 1e-12, 100)

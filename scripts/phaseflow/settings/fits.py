@@ -77,7 +77,8 @@ class Discover(Settings):
         ["stlsq"],
         min_length=1,
         description="what proposes few terms of the weak form: stlsq drops those below a threshold, ssr the least one after the other, "
-        "frols adds the best one after the other, lasso is the adaptive lasso; with several the best proposal on held-out trajectories is taken",
+        "frols adds the best one after the other, lasso is the adaptive lasso; "
+        "of several the best proposal on held-out trajectories is taken",
     )
     threshold: Annotated[Real, AfterValidator(positive)] | None = Field(
         None,
