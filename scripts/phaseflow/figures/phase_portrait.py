@@ -44,6 +44,8 @@ def prepare(source: Source, options: Options) -> pd.DataFrame:
     system = source.settings.definition
     states = list(system.equations)
     curves = read_trajectories(source, options.members)[["member", *states]].assign(what="trajectory")
+    # Careful: rows without a member would make doubles of the others' numbers, which have more digits than those.
+    curves["member"] = curves["member"].astype("Int64")
     low, high = curves[states].min(), curves[states].max()
     margin = _MARGIN * (high - low).where(high > low, 1.0)
     axes = [np.linspace(low[state] - margin[state], high[state] + margin[state], _GRID) for state in states]
