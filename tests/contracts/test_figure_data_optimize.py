@@ -222,7 +222,7 @@ def test_error_against_noise_draws_medians_and_a_slope_of_one(study, tmp_path):
 
 def test_transport_flows_conserve_and_their_prices_add_up_to_the_cost(study):
     data = study.prepare("transport", "ship")
-    parts = {kind: part for kind, part in data.groupby("kind")}
+    parts = dict(list(data.groupby("kind")))
     flows, supply, demand = parts["flow"], parts["supply"].set_index("from"), parts["demand"].set_index("from")
     assert demand["amount"].to_dict() == {"c": 32, "d": 30}
     assert flows.groupby("to")["amount"].sum().to_dict() == pytest.approx(demand["amount"].to_dict())

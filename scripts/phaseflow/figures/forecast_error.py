@@ -55,7 +55,7 @@ def draw(canvas: Canvas, data: pd.DataFrame, source: Source, _options: NoOptions
         colour = colours[errors["term"].tolist().index(term)]
         right.plot(part["t"], part["size"].where(part["size"] > 0), style, color=colour, linewidth=1.0, label=term)
     right.set_yscale("log")
-    right.set(xlabel="t of the prediction", ylabel=f"error {source.settings.horizon} ahead")
+    right.set(xlabel="t of the prediction", ylabel=f"error {source.settings.horizon} ahead / standard deviation")
     right.legend(loc="upper center", bbox_to_anchor=(0.5, 1.17), ncols=3)
 
 
