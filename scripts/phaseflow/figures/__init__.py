@@ -67,11 +67,20 @@ class Figure:
     view: Callable[[Canvas, pd.DataFrame], dict[str, Any] | None] = lambda *_: None
 
 
-def read_trajectories(source: Source, limit: int) -> pd.DataFrame:
-    """Return the trajectories of a scenario's first members, in the order of the config and of time."""
+def read_trajectories(source: Source, limit: int, n_states: int | None = None) -> pd.DataFrame:
+    """Return the trajectories of a scenario's first members, of all states or the first few, in the order of the config and of time."""
+    import pandas as pd
+    import pyarrow.dataset
+
     members = source.read("members", columns=["member"])["member"].head(limit)
-    frame = source.read("trajectories", filters=[("member", "in", members.tolist())])
-    rank = frame["member"].map({member: place for place, member in enumerate(members)})
+    names = pyarrow.dataset.dataset(source.tables["trajectories"]).schema.names
+    columns = names[: None if n_states is None else 2 + n_states]
+    frugal = {"split_blocks": True, "self_destruct": True}  # no second copy of the rows
+    frame = source.read("trajectories", columns=columns, filters=[("member", "in", members.tolist())], to_pandas_kwargs=frugal)
+    rank, t = pd.Index(members).get_indexer(frame["member"]), frame["t"].to_numpy()
+    is_next = (rank[1:] > rank[:-1]) | ((rank[1:] == rank[:-1]) & (t[1:] >= t[:-1]))
+    if is_next.all():  # millions of rows are not moved for nothing
+        return frame
     return frame.assign(rank=rank).sort_values(["rank", "t"], kind="stable", ignore_index=True).drop(columns="rank")
 
 

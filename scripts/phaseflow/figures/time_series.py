@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from phaseflow.figures import Figure, Source, describe_range, read_trajectories
+from phaseflow.figures._thinning import thin_series
 from phaseflow.settings.base import Count, Settings
 from phaseflow.settings.scenarios import Scenario
 from phaseflow.views import make_readings
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 _MOST_PANELS = 6
+# More points than these are a picture in the drawing, with so many pixels an inch: as shapes they would be megabytes.
+_MOST_SHAPES, _DPI = 90_000, 200
 
 
 class Options(Settings):
@@ -30,8 +33,9 @@ def suits(scenario: Scenario) -> bool:
 
 
 def prepare(source: Source, options: Options) -> pd.DataFrame:
-    """Return member, t, the first six states, and until when each member is reliable."""
-    frame = read_trajectories(source, options.members).iloc[:, : 2 + _MOST_PANELS]
+    """Return member, t, the first six states, and until when each member is reliable; of very many rows those that shape the curves."""
+    frame = read_trajectories(source, options.members, _MOST_PANELS)
+    frame = thin_series(frame, list(frame.columns[2:]))
     horizons = source.read("members", columns=["member", "reliable_until", "reliable_censored"])
     return frame.merge(horizons, on="member", how="left")
 
@@ -40,11 +44,13 @@ def draw(canvas: Canvas, data: pd.DataFrame, _source: Source, _options: Options)
     """Draw a panel a state with one axis of time."""
     states = find_states(data)
     canvas.set_size_inches(6.8, 0.7 + 1.05 * len(states))
+    if is_dense := len(data) * len(states) > _MOST_SHAPES:
+        canvas.set_dpi(_DPI)
     panels = canvas.subplots(len(states), 1, sharex=True, squeeze=False)[:, 0]
     width = 1.0 if data["member"].nunique() <= 3 else 0.6
     for axes, state in zip(panels, states, strict=True):
         for place, (_, part) in enumerate(data.groupby("member", sort=False)):
-            axes.plot(part["t"], part[state], linewidth=width, color=f"C{place % 7}")
+            axes.plot(part["t"], part[state], linewidth=width, color=f"C{place % 7}", rasterized=is_dense)
         if (horizon := find_horizon(data)) is not None:
             axes.axvspan(horizon, data["t"].max(), color="#000000", alpha=0.07, linewidth=0)
         axes.set_ylabel(state, rotation=0, labelpad=12)
