@@ -45,6 +45,17 @@ def test_links_of_the_contents_lead_to_their_sections(page):
     page.wait("document.querySelector('nav [aria-current]')?.hash === '#fit.longley'")
 
 
+def test_entries_far_away_are_not_rendered_until_they_are_reached(page):
+    # What keeps a page of 200 figures fast. Lazy images would be faster still, but paper would lack them: printing does not wait.
+    shown = "document.querySelector(\"[id='fit.longley'] .drawing\").checkVisibility({contentVisibilityAuto: true})"
+    page.run("scrollTo({top: 0, behavior: 'instant'})")
+    page.wait(f"!{shown}")
+    page.run("location.hash = '#fit.longley'")
+    page.wait(shown)
+    assert page.run("document.querySelectorAll('section.entry figure').length == document.querySelectorAll('figure').length")
+    assert page.run("document.querySelectorAll('img[loading=lazy]').length") == 0
+
+
 def test_a_search_keeps_the_entries_that_have_all_its_words(page):
     def look_for(text):
         page.run(f"document.querySelector('#search input').value = {json.dumps(text)}")

@@ -171,6 +171,8 @@ def test_drawings_keep_shapes_and_lose_all_else():
 def test_page_reads_nothing_from_elsewhere(tmp_path):
     text = write(tmp_path, dense=True)
     assert not re.search(r"https?://", text)
+    assert "loading=" not in text  # a lazy image is missing on paper
+    assert re.search(r"\.entry \{ content-visibility: auto; contain-intrinsic-size: auto", text)
     assert all(not address.startswith("//") for address in read_page(text).addresses)
     assert 'src="data:image/png;base64,cG5n"' in text
     assert "@import" not in text
