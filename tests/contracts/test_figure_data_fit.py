@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy.stats import t as student
 
-from tests.contracts.drawn import find_line
+from tests.contracts.drawn import draw, find_line
 
 SIGMA, BETA = 10.0, 8 / 3
 
@@ -102,6 +102,20 @@ def test_discovered_draws_the_coefficients_of_lorenz(study):
     chosen = path[path["is_chosen"].astype(bool)]
     assert len(chosen) == 1
     assert find_line(right, chosen["n_terms"], chosen["held_out_error"])
+
+
+def test_each_way_to_propose_terms_has_its_own_path(study):
+    source = study.source("fit", "found")
+    data = study.prepare("discovered", "found")
+    terms = data[data["part"] == "term"]
+    rows = [("ssr", 3, 0.2), ("frols", 1, 0.9), ("ssr", 1, 0.8), ("frols", 3, 0.1), ("ssr", 2, 0.5), ("frols", 2, 0.3)]
+    path = pd.DataFrame(rows, columns=["optimizer", "n_terms", "held_out_error"]).assign(part="path", is_chosen=[False] * 5 + [True])
+    canvas, _ = draw("discovered", source, pd.concat([terms, path], ignore_index=True))
+    right = canvas.axes[1]
+    assert find_line(right, [1, 2, 3], [0.9, 0.3, 0.1])
+    assert find_line(right, [1, 2, 3], [0.8, 0.5, 0.2])
+    assert find_line(right, [2], [0.3])
+    assert [text.get_text() for text in right.get_legend().get_texts()] == ["frols", "ssr"]
 
 
 def read_flow(study):

@@ -25,11 +25,11 @@ def suits(fit: Fit) -> bool:
 
 
 def prepare(source: Source, _options: NoOptions) -> pd.DataFrame:
-    """Return the terms (part `term`) and, of each equation, the error against the number of terms (part `path`)."""
+    """Return the terms (part `term`) and, of each way to propose terms, the error against their number (part `path`)."""
     import pandas as pd
 
     terms = source.read("terms")[["term", "estimate", "ci_low", "ci_high", "truth", "standing"]].assign(part="term")
-    path = source.read("rows")[["n_terms", "held_out_error", "is_chosen"]].assign(part="path")
+    path = source.read("rows")[["optimizer", "n_terms", "held_out_error", "is_chosen"]].assign(part="path")
     return pd.concat([terms, path], ignore_index=True)
 
 
@@ -72,9 +72,12 @@ def _draw_paths(axes: Axes, path: pd.DataFrame) -> None:
     from matplotlib.ticker import MaxNLocator
 
     path = path.sort_values("n_terms", kind="stable")
-    axes.plot(path["n_terms"], path["held_out_error"], marker=".", color="C0")
-    best = path[path["is_chosen"].astype(bool)]
-    axes.plot(best["n_terms"], best["held_out_error"], linestyle="", marker="o", markersize=8, fillstyle="none", color="C0")
+    for place, (name, part) in enumerate(path.groupby("optimizer", sort=True)):
+        colour, best = f"C{place % 7}", part[part["is_chosen"].astype(bool)]
+        axes.plot(part["n_terms"], part["held_out_error"], marker=".", color=colour, label=name)
+        axes.plot(best["n_terms"], best["held_out_error"], linestyle="", marker="o", markersize=8, fillstyle="none", color=colour)
+    if path["optimizer"].nunique() > 1:
+        axes.legend(loc="best")
     axes.set_yscale("log")
     axes.set_xlim(path["n_terms"].min() - 0.5, path["n_terms"].max() + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
