@@ -47,9 +47,18 @@ def explain(program: LinearProgram, message: str) -> Diagnosis:
     gives = optimum.point[n:] if is_exact else [_round(x) for x in answer.point[n:]]
     given = [(constraint, sign, amount) for (constraint, sign), amount in zip(parts, gives, strict=True) if amount > 0]
     if given:
-        proof = "it is proven in exact arithmetic that no point keeps all constraints" if is_exact and not elastic.has_integers else ""
-        return Diagnosis("infeasible", _name(given), proof)
+        is_proven = _is_hopeless(elastic) if elastic.has_integers else is_exact
+        text = "it is proven in exact arithmetic that no point keeps all constraints"
+        return Diagnosis("infeasible", _name(given), text if is_proven else "that there is no answer is the solver's, in floating point")
     return _find_ray(program, answer.point[:n], message)
+
+
+def _is_hopeless(elastic: LinearProgram) -> bool:
+    """Whether it is proven in exact arithmetic that something must give, even if integers need not be whole."""
+    real = replace(elastic, unknowns=[replace(unknown, is_integer=False) for unknown in elastic.unknowns])
+    answer = solve(real, "highs")
+    optimum = find_optimum(real, np.nan_to_num(answer.point), answer.prices)
+    return optimum.status == "optimal" and real.find_cost(optimum.point) > 0
 
 
 def _relax(program: LinearProgram) -> tuple[LinearProgram, list[tuple[Constraint, int]]]:

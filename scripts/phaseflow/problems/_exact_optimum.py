@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from phaseflow.expressions.rationals import Rational
 from phaseflow.problems._linear_program import ONE, ZERO, LinearProgram, to_double
-from phaseflow.problems._simplex import Basis, Budget, PivotsExhaustedError, improve, restore
+from phaseflow.problems._simplex import Basis, Budget, PivotsExhaustedError, Place, improve, restore
 from phaseflow.problems._start_basis import choose_basis
 
 Array = NDArray[np.float64]
@@ -101,16 +101,27 @@ def find_prices(program: LinearProgram, basis: Basis) -> list[Price] | None:
         return None
     budget = Budget(_PIVOTS)
     try:
-        return [_find_price(basis, i, budget) for i in range(len(program.constraints))]
+        return [_find_price(basis, i, price, budget) for i, price in enumerate(prices)]
     except PivotsExhaustedError:
         return None
 
 
-def _find_price(basis: Basis, row: int, budget: Budget) -> Price:
+def _find_price(basis: Basis, row: int, price: float, budget: Budget) -> Price:
+    """Return what a constraint is worth on both sides, given its price in the basis."""
     v = basis.n + row
     if basis.values[v] not in (basis.lower[v], basis.upper[v]):
         return Price(0.0, 0.0)
-    return Price(-_find_slope(basis, v, -ONE, budget), _find_slope(basis, v, ONE, budget))
+    changes = {} if basis.places[v] is Place.BASIC else basis.move(v)
+    sides = []
+    for sign in (-1, 1):
+        can_stay = basis.places[v] is not Place.BASIC and all(_can_move(basis, u, sign * change) for u, change in changes.items())
+        sides.append(price if can_stay else sign * _find_slope(basis, v, ONE * sign, budget))
+    return Price(*sides)
+
+
+def _can_move(basis: Basis, v: int, change: Rational) -> bool:
+    """Whether a variable is not at the bound towards which it would change."""
+    return basis.values[v] != (basis.upper[v] if change > 0 else basis.lower[v])
 
 
 def _find_slope(basis: Basis, v: int, step: Rational, budget: Budget) -> float:

@@ -84,7 +84,10 @@ class Basis:
     @cached_property
     def values(self) -> list[Rational]:
         """The value of every variable."""
-        values = [self._rest(v) for v in range(self.n + len(self.program.constraints))]
+        at_upper = (place is Place.UPPER for place in self.places)
+        bounds = [high if is_high else low for is_high, low, high in zip(at_upper, self.lower, self.upper, strict=True)]
+        is_held = (place is Place.LOWER or place is Place.UPPER for place in self.places)
+        values = [ZERO if bound is None or not held else bound for held, bound in zip(is_held, bounds, strict=True)]
         held = [(j, values[j]) for j in range(self.n) if values[j]]
         missing = [values[self.n + i] for i in self.tight]
         at = {i: place for place, i in enumerate(self.tight)}
@@ -98,12 +101,6 @@ class Basis:
             if self.places[self.n + i] is Place.BASIC:
                 values[self.n + i] = sum((c * values[j] for j, c in constraint.terms.items() if values[j]), ZERO)
         return values
-
-    def _rest(self, v: int) -> Rational:
-        """Return where a variable rests that is not basic; 0 for the others."""
-        bound = {Place.LOWER: self.lower, Place.UPPER: self.upper}.get(self.places[v])
-        value = ZERO if bound is None else bound[v]
-        return ZERO if value is None else value
 
     def find_prices(self, cost: Sequence[Rational]) -> list[Rational]:
         """Return for each constraint by how much the cost grows when the bound at which it stands does."""
