@@ -121,7 +121,7 @@ def _find_price(basis: Basis, row: int, price: float, budget: Budget) -> Price:
 
 def _can_move(basis: Basis, v: int, change: Rational) -> bool:
     """Whether a variable is not at the bound towards which it would change."""
-    return basis.values[v] != (basis.upper[v] if change > 0 else basis.lower[v])
+    return bool(basis.values[v] != (basis.upper[v] if change > 0 else basis.lower[v]))
 
 
 def _find_slope(basis: Basis, v: int, step: Rational, budget: Budget) -> float:

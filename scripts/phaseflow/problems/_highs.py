@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,8 +26,8 @@ class Answer:
 
     Attributes
     ----------
-    status : converged, stopped, or failed where there is no point.
-    point, prices : shapes (n_variables,) and (n_constraints,); prices are 0 where there are none.
+    status : converged, stopped (by a limit, maybe without a point), or failed.
+    point, prices : shapes (n_variables,) and (n_constraints,); NaN where there is no point, 0 where there are no prices.
     bound : no point costs less, says the solver in floating point; minus infinity where it says nothing.
     """
 
@@ -42,38 +43,59 @@ def solve(program: LinearProgram, method: str, time_limit: float | None = None) 
 
     Parameters
     ----------
-    method : highs, highs-ds (dual simplex) or highs-ipm (interior point, then crossover).
+    method : highs, highs-ds (dual simplex) or highs-ipm (interior point, then crossover); highs alone for integers.
     """
+    limits = {} if time_limit is None else {"time_limit": time_limit}
+    return _solve_integers(program, limits) if program.has_integers else _solve_reals(program, method, limits)
+
+
+def _solve_integers(program: LinearProgram, limits: Mapping[str, float]) -> Answer:
     n = len(program.unknowns)
     low, high = to_doubles(program.lower, -np.inf), to_doubles(program.upper, np.inf)
-    rows = _gather_rows(program)
+    result = scipy.optimize.milp(
+        _list_costs(program),
+        integrality=[int(unknown.is_integer) for unknown in program.unknowns],
+        bounds=scipy.optimize.Bounds(low[:n], high[:n]),
+        constraints=scipy.optimize.LinearConstraint(_gather_rows(program), low[n:], high[n:]),
+        options={"mip_rel_gap": 0.0, **limits},
+    )
+    bound = -np.inf if result.mip_dual_bound is None else float(result.mip_dual_bound)
+    return _read(program, result, np.zeros(len(program.constraints)), bound)
+
+
+def _solve_reals(program: LinearProgram, method: str, limits: Mapping[str, float]) -> Answer:
+    n, rows, prices = len(program.unknowns), _gather_rows(program), np.zeros(len(program.constraints))
+    low, high = to_doubles(program.lower, -np.inf), to_doubles(program.upper, np.inf)
     is_equal = low[n:] == high[n:]
     above, below = np.isfinite(high[n:]) & ~is_equal, np.isfinite(low[n:]) & ~is_equal
-    options: dict[str, Any] = {"mip_rel_gap": 0.0} if program.has_integers else {}
-    if time_limit is not None:
-        options["time_limit"] = time_limit
     result = scipy.optimize.linprog(
-        np.array([to_double(c) for c in program.cost]),
+        _list_costs(program),
         A_ub=scipy.sparse.vstack([rows[above], -rows[below]]),
         b_ub=np.concatenate([high[n:][above], -low[n:][below]]),
         A_eq=rows[is_equal],
         b_eq=low[n:][is_equal],
         bounds=np.stack([low[:n], high[:n]], axis=1),
         method=method,
-        integrality=[int(unknown.is_integer) for unknown in program.unknowns] if program.has_integers else None,
-        options=options,
+        options=dict(limits),
     )
-    message, prices = " ".join(str(result.message).split()), np.zeros(len(program.constraints))
+    if result.x is not None:
+        prices[is_equal] = result.eqlin.marginals
+        prices[above] += result.ineqlin.marginals[: above.sum()]
+        prices[below] -= result.ineqlin.marginals[above.sum() :]
+    return _read(program, result, prices, -np.inf)
+
+
+def _read(program: LinearProgram, result: Any, prices: Array, bound: float) -> Answer:
+    """Return the answer that a result of scipy holds."""
+    message = " ".join(str(result.message).split())
     if result.status not in (_SOLVED, _LIMIT) or result.x is None:
-        return Answer("failed", message, np.full(n, np.nan), prices)
-    status = "converged" if result.status == _SOLVED else "stopped"
-    if program.has_integers:
-        return Answer(status, message, np.asarray(result.x), prices, float(result.mip_dual_bound))
-    marginals, n_above = np.asarray(result.ineqlin.marginals), int(above.sum())
-    prices[is_equal] = result.eqlin.marginals
-    prices[above] += marginals[:n_above]
-    prices[below] -= marginals[n_above:]
-    return Answer(status, message, np.asarray(result.x), prices)
+        status = "stopped" if result.status == _LIMIT else "failed"
+        return Answer(status, message, np.full(len(program.unknowns), np.nan), np.zeros(len(program.constraints)))
+    return Answer("converged" if result.status == _SOLVED else "stopped", message, np.asarray(result.x), prices, bound)
+
+
+def _list_costs(program: LinearProgram) -> Array:
+    return np.array([to_double(cost) for cost in program.cost])
 
 
 def _gather_rows(program: LinearProgram) -> scipy.sparse.csr_array:
@@ -96,7 +118,7 @@ def measure_violation(program: LinearProgram, point: Array) -> float:
 def measure_residual(program: LinearProgram, answer: Answer) -> float:
     """Return the largest violation of complementary slackness: of a price by what is left over, of a reduced cost by the variable."""
     n, rows = len(program.unknowns), _gather_rows(program)
-    reduced = np.array([to_double(c) for c in program.cost]) - rows.T @ answer.prices
+    reduced = _list_costs(program) - rows.T @ answer.prices
     values, prices = np.concatenate([answer.point, rows @ answer.point]), np.concatenate([reduced, answer.prices])
     gaps = np.minimum(np.abs(values - to_doubles(program.lower, -np.inf)), np.abs(values - to_doubles(program.upper, np.inf)))
     free = np.isinf(gaps)

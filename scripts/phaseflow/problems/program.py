@@ -19,10 +19,9 @@ from phaseflow.problems._exact_optimum import Optimum, find_optimum, find_prices
 from phaseflow.problems._highs import Answer, measure_residual, measure_violation, solve
 from phaseflow.problems._linear_program import LinearProgram, to_double
 from phaseflow.problems._planning import Numbers, choose_translation, read_numbers
+from phaseflow.problems._simplex import Basis
 from phaseflow.settings.programs import Linear
 from phaseflow.settings.studies import Study
-
-_EXACT_POINT = "the integers rounded and the rest exact"
 
 
 @dataclass(frozen=True)
@@ -57,23 +56,22 @@ class Planner:
         answer = solve(program, METHODS[trial["algorithm"]], self.time_limit)
         if answer.status == "failed":
             return self._explain(program, answer.message)
+        if np.isnan(answer.point).any():
+            return self._give_up(self._name_limit(answer.status), answer.message, "a limit was met before there was an answer")
         if program.has_integers:
             return self._report(self._weigh_integers(program, answer), numbers)
         optimum = find_optimum(program, answer.point, answer.prices)
         if optimum.status in ("infeasible", "unbounded"):
             return self._explain(program, answer.message)
-        found = self._certify(program, optimum) if optimum.status == "optimal" else self._weigh(program, answer, optimum.reason)
+        found = self._weigh(program, answer, optimum.reason) if optimum.basis is None else self._certify(program, optimum, optimum.basis)
         return self._report(found, numbers)
 
     def _explain(self, program: LinearProgram, message: str) -> Solution:
         diagnosis = explain(program, message)
         return self._give_up(diagnosis.status, diagnosis.message, diagnosis.reason)
 
-    def _certify(self, program: LinearProgram, optimum: Optimum) -> _Found:
+    def _certify(self, program: LinearProgram, optimum: Optimum, basis: Basis) -> _Found:
         """Return the exact optimum of a linear program with its prices."""
-        assert_basis = optimum.basis
-        if assert_basis is None:
-            raise TypeError("an optimum has a basis")
         value = program.find_cost(optimum.point)
         exact = -value if self.is_maximum else value
         double = to_double(exact)
@@ -81,9 +79,9 @@ class Planner:
             f"the {'greatest' if self.is_maximum else 'least'} value of the numbers as written is {_write(exact)}: a basis and its prices, "
             "checked in exact rational arithmetic"
         )
-        prices = find_prices(program, assert_basis)
+        prices = find_prices(program, basis)
         sides = [None] * len(program.constraints) if prices is None else [(price.less, price.more) for price in prices]
-        plain = [to_double(price) for price in assert_basis.find_prices(program.cost)] if prices is None else None
+        plain = [to_double(price) for price in basis.find_prices(program.cost)] if prices is None else None
         evidence = {"gap_proven": _measure_rounding(double, to_fraction(exact)), "kkt_residual": 0.0, "feasibility": 0.0}
         evidence |= self._tabulate_prices(program, sides, plain)
         gap = evidence["gap_proven"]
