@@ -55,6 +55,32 @@ def test_a_price_is_the_slope_when_a_parameter_is_swept(tmp_path):
     assert more.value - base.value == 0.5 * base.evidence["price_more.paint"]
 
 
+def test_a_program_too_large_for_exact_arithmetic_says_so_and_has_the_solvers_prices(tmp_path, monkeypatch):
+    exact, _ = solve(tmp_path, {"linear": FURNITURE})
+    monkeypatch.setattr("phaseflow.problems._exact_optimum.MOST_TIGHT", 0)
+    solution, _ = solve(tmp_path, {"linear": FURNITURE})
+    assert (solution.status, solution.certificate.kind) == ("converged", "none")
+    assert solution.certificate.reason == "more than 0 constraints at their bounds are too many for exact arithmetic"
+    assert "gap_proven" not in solution.evidence
+    # Two basic variables of three digits each: errors of a few ulps.
+    assert solution.value == pytest.approx(exact.value, rel=1e-13)
+    assert solution.evidence["price.paint"] == pytest.approx(10, rel=1e-13)
+    assert max(solution.evidence["kkt_residual"], solution.evidence["feasibility"]) < 1e-11
+    whole, _ = solve(tmp_path, {"facility": TOWNS})
+    assert "the point is in floating point: more than 0" in whole.certificate.reason
+
+
+def test_a_degenerate_program_too_large_for_two_sides_has_one_price(tmp_path, monkeypatch):
+    program = {"minimize": "x + 3*y", "variables": {"x": {}, "y": {}}, "constraints": {"room": "x <= 4", "need": "x + y >= 4"}}
+    both, _ = solve(tmp_path, {"linear": program})
+    assert (both.evidence["price_less.need"], both.evidence["price_more.need"]) == (1, 3)
+    assert "price.need" not in both.evidence
+    monkeypatch.setattr("phaseflow.problems._exact_optimum._MOST_PRICED", 0)
+    one, _ = solve(tmp_path, {"linear": program})
+    assert 1 <= one.evidence["price.need"] <= 3
+    assert "price_more.need" not in one.evidence
+
+
 def test_a_number_is_exact_as_written_and_a_swept_one_as_the_table_shows_it(tmp_path):
     program = {"linear": {"minimize": "x", "variables": {"x": {}}, "parameters": {"b": "1/3"}, "constraints": {"c": "x >= b"}}}
     assert "is 1/3:" in solve(tmp_path, program)[0].certificate.reason
