@@ -107,8 +107,8 @@ class Certify(Settings):
         None,
         description="none: no claim is made; reference: against runs in higher precision with exact constants; "
         "estimate: against two more runs at tolerances of 1e-14 and 1e-15; refine: against the same Brownian paths with half the step. "
-        "Default: where trajectories are kept, reference for up to 100 members of Taylor's method and estimate for more, refine for up to 1,000 "
-        "paths of a stochastic method with steps; else none",
+        "Default: where trajectories are kept, reference for up to 100 members of Taylor's method and estimate for more, refine for up to "
+        "1,000 paths of a stochastic method with steps; else none",
     )
     tolerance: Annotated[Real, AfterValidator(positive)] = Field(
         Quantity.parse("1e-3"), description="the difference allowed, relative to each state's range"
