@@ -8,6 +8,7 @@ from flint import arb, ctx
 from phaseflow.config import load_config
 from phaseflow.errors import ConfigError, DataError
 from phaseflow.plan import Plan
+from phaseflow.plugins import load_plugin
 from phaseflow.problems._lessons import Rows, read_lessons
 from phaseflow.problems._perceptron import ACTIVATIONS, Loss, Perceptron
 from phaseflow.problems._stochastic import Adam, Descent, Momentum, draw_batches
@@ -360,3 +361,62 @@ def test_a_learning_rate_more_changes_no_other_trial_and_chunks_change_none(tmp_
     assert len(one) == 4
     assert len(more) == 12
     assert more.loc[one.index, list(one.columns)].equals(one)
+
+
+def make_trials(losses, rate=None, **columns):
+    """Return a table of trials from the losses of each algorithm, a number a start."""
+    rows = [{"algorithm": name, "start": start, "value": value} for name, values in losses.items() for start, value in enumerate(values)]
+    table = pd.DataFrame(rows).assign(
+        status="stopped", evaluations=50, training_rows=80, validation_rows=20, gradient_norm=0.1, message="m"
+    )
+    if rate is not None:
+        table["learning_rate"] = rate
+    plain = {"linear_validation_loss": 0.5, "mean_validation_loss": 1.1, "best_validation_epoch": 20, "gradient_error": 1e-16}
+    found = {"validation_loss": 0.2, "best_validation_loss": 0.2, "gain": 0.3, "gain_se": 0.1, "gap_known": np.nan}
+    return table.assign(**plain | found | columns)
+
+
+def find(trials, layers=(4,)):
+    return load_plugin("findings", "train").find({"train": {"layers": list(layers)}}, trials, {})
+
+
+def test_findings_call_a_ranking_more_than_chance_where_the_sign_test_does():
+    six = {"adam": [1, 2, 3, 4, 5, 6], "sgd": [2, 3, 4, 5, 6, 7]}
+    claims = {finding.claim: finding for finding in find(make_trials(six))}
+    # Two-sided: 2/2**6.
+    assert claims["adam ends lower than sgd from 6 of 6 starts."].evidence.startswith("Sign test: p = 0.031.")
+    five = {name: values[:5] for name, values in six.items()}
+    chance = next(finding for finding in find(make_trials(five)) if "starts" in finding.claim)
+    assert (chance.standing, chance.claim) == ("open", "adam ends lower than sgd from 5 of 5 starts, which may be chance.")
+    assert not any("starts" in finding.claim for finding in find(make_trials({"adam": [1, 2]})))
+
+
+def test_an_algorithm_is_ranked_by_its_best_settings():
+    trials = make_trials({"sgd": [9, 9, 9, 1, 1, 1], "adam": [2, 2, 2, 8, 8, 8]}, rate=[0.1] * 3 + [0.2] * 3 + [0.3] * 3 + [0.4] * 3)
+    trials["start"] = [0, 1, 2] * 4
+    ranking = next(finding for finding in find(trials) if "ends lower" in finding.claim)
+    assert ranking.claim.startswith("sgd (learning rate 0.2) ends lower than adam (learning rate 0.3) from 3 of 3 starts")
+    assert ranking.standing == "open"
+
+
+@pytest.mark.parametrize(
+    ("gain", "standing", "words"), [(0.3, "supported", "errs less"), (0.1, "open", "is not shown"), (-0.3, "failed", "errs more")]
+)
+def test_a_network_is_worth_what_it_gains_on_rows_held_out_beyond_two_errors(gain, standing, words):
+    finding = find(make_trials({"adam": [1]}, gain=gain))[1]
+    assert finding.standing == standing
+    assert words in finding.claim
+
+
+def test_findings_say_what_was_learned_by_heart_what_failed_and_what_is_proven():
+    trials = make_trials({"adam": [1, 2]}, best_validation_loss=0.1, gradient_error=1e-3)
+    trials.loc[1, "status"] = "failed"
+    claims = " ".join(finding.claim for finding in find(trials))
+    assert "After pass 20 its loss of the rows held out was lower, 0.1." in claims
+    assert "1 of 2 trials failed." in claims
+    assert "At 2 of 2 answers the derivatives differ from those along the imaginary axis" in claims
+    assert "Nothing proves" in claims
+    linear = find(make_trials({"adam": [1, 2]}, gap_known=[1e-12, 0.5]), layers=())
+    assert any(finding.claim.startswith("1 of 2 trainings reached the least loss") for finding in linear)
+    assert find(trials.assign(status="failed"))[0].standing == "failed"
+    assert find(trials.iloc[:0])[0].standing == "open"

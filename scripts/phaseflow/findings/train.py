@@ -53,12 +53,10 @@ def _find_worth(settings: Mapping[str, Any], best: pd.Series) -> Finding:
     """Say how the best network does on rows held out, beside the linear map by least squares."""
     gain, error = float(best["gain"]), float(best["gain_se"])
     losses = f"{format_number(best['validation_loss'], 3)} against {format_number(best['linear_validation_loss'], 3)} by least squares"
-    evidence = (
-        f"{format_number(best['validation_rows'])} rows held out; {format_number(best['mean_validation_loss'], 3)} by the mean. "
-        f"Difference {format_measured(gain, error)}, from means of blocks of neighbours."
-    )
+    evidence = f"{format_number(best['validation_rows'])} rows held out; {format_number(best['mean_validation_loss'], 3)} by the mean."
     if not (settings.get("train") or {}).get("layers"):
         return Finding("supported", f"On rows held out its loss is {losses}, which is a linear map too.", evidence)
+    evidence += f" Difference {format_measured(gain, error)}, from means of blocks of neighbours."
     if gain > _ERRORS * error:
         return Finding("supported", f"On rows held out it errs less than a linear map: its loss is {losses}.", evidence)
     if gain < -_ERRORS * error:
