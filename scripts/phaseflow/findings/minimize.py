@@ -10,6 +10,7 @@ import pandas as pd
 
 from phaseflow.expressions.quantity import Quantity
 from phaseflow.findings import Finding, Findings, count_of, format_number, join_names, span, to_numbers, to_texts
+from phaseflow.findings._starts import find_success
 from phaseflow.findings._trials import AGREEMENT, find_failed, find_stopped, find_wrong_derivatives
 
 # By how much constraints may be violated where the study does not say.
@@ -30,7 +31,11 @@ def find_in_trials(settings: Mapping[str, Any], trials: pd.DataFrame, statistics
     if is_answer.any():
         best = float(values[is_answer].min())
         is_best = is_answer & (values - best <= AGREEMENT * max(1.0, abs(best)))
-        findings += [_find_least(variables, trials, values, is_best), *_find_proof(variables, trials[is_best])]
+        findings += [
+            _find_least(variables, trials, values, is_best),
+            *_find_proof(variables, trials[is_best]),
+            *find_success(trials, is_answer),
+        ]
     else:
         findings.append(Finding("open", "No trial has an answer that is finite and feasible, so no least value can be named."))
         findings += _find_infeasible(trials)
