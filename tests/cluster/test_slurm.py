@@ -34,10 +34,10 @@ simulate:
     sweep: {rho: {start: 24, stop: 32, count: 600}}
     chunk: 5000
 """
-# Two hundred megabytes of numbers, of which there are copies while tables are made.
+# A trajectory of 256 megabytes, of which there are copies while tables are made, for longer than Slurm takes between two looks.
 LARGE = """\
 simulate:
-  large: {system: lorenz96, time: {stop: 1, samples: 600}, ensemble: {members: 1000, perturb: {x_1: 0.1}}, certify: none, chunk: 1000}
+  large: {system: lorenz96, time: {stop: 10, samples: 800000}, certify: none}
 report: {figures: []}
 """
 

@@ -52,10 +52,11 @@ def test_a_figure_is_drawn_twice_to_the_same_bytes(made, name, tmp_path):
     request = {"file": "it", "figure": name, "options": {}}
     settings = {"section": source.section, "source": source.name, "settings": plan.block(source.section, source.name).settings}
     for place in ("one", "two"):
-        draw_figures(Block("figures", "x", settings | {"figures": [request]}), source.tables, tmp_path / place)
-    for file in ("it.svg", "it.png", "it.parquet", "figures.json"):
+        draw_figures(Block("figures", "x", settings | {"figures": [request], "pdf": True}), source.tables, tmp_path / place)
+    for file in ("it.svg", "it.png", "it.pdf", "it.parquet", "figures.json"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
     assert (tmp_path / "one/it.png").read_bytes()[:4] == b"\x89PNG"
+    assert (tmp_path / "one/it.pdf").read_bytes()[:5] == b"%PDF-"
     assert not pd.read_parquet(tmp_path / "one/it.parquet").empty
 
 
