@@ -5,8 +5,10 @@ import pandas as pd
 import pytest
 from flint import arb, ctx
 
+from phaseflow.catalogues import read_algorithms
 from phaseflow.config import load_config
 from phaseflow.errors import ConfigError, DataError
+from phaseflow.kinds.train import LEARNING_RATES
 from phaseflow.plan import Plan
 from phaseflow.plugins import load_plugin
 from phaseflow.problems._lessons import Rows, read_lessons
@@ -420,3 +422,22 @@ def test_findings_say_what_was_learned_by_heart_what_failed_and_what_is_proven()
     assert any(finding.claim.startswith("1 of 2 trainings reached the least loss") for finding in linear)
     assert find(trials.assign(status="failed"))[0].standing == "failed"
     assert find(trials.iloc[:0])[0].standing == "open"
+
+
+TRAINABLE = [
+    *LEARNING_RATES,
+    *(name for name, row in read_algorithms().items() if not (row.needs_bounds or row.least_squares or row.hessian)),
+]
+
+
+@pytest.mark.parametrize("algorithm", TRAINABLE)
+def test_every_algorithm_that_can_train_lowers_the_loss_within_its_passes_and_repeats_its_bits(rough, algorithm):
+    solver = prepare(rough, layers=[2], penalty=0.01)
+    found, again = (solve(solver, algorithm, epochs=60, batch=16) for _ in range(2))
+    assert found.status in ("converged", "stopped"), found.message
+    assert found.value < found.evidence["start_value"]
+    assert len(found.values) <= 60
+    assert found.value >= found.evidence["best_value"]
+    assert np.array_equal(found.values, again.values)
+    assert np.array_equal(found.tables["curves"]["value"], again.tables["curves"]["value"])
+    assert found.evidence["gradient_error"] < 1e-14
