@@ -322,12 +322,19 @@ def test_a_calibration_without_a_truth_names_its_best_fit():
     assert list_standings(find("calibrate", settings, make_trials([1.0], ["failed"]))) == ["failed"]
 
 
-def test_a_program_is_optimal_only_where_duality_says_so():
+def test_a_program_is_optimal_only_where_a_proof_or_a_bound_says_so():
     trials = make_trials([10.0, 12.0], ["converged"] * 2, gap_proven=[0.0, 1e-12])
-    assert "No plan costs less, to within rounding." in join_claims(find("program", {}, trials))
-    assert "by more than 0.5" in join_claims(find("program", {}, trials.assign(gap_proven=[0.0, 0.5])))
+    exact = trials.assign(certificate="exact_optimal", certificate_reason="because")
+    assert "is proven in exact arithmetic for 2 of 2 trials" in join_claims(find("program", {}, exact))
+    assert "bound closes the gap to within rounding for 2 of 2 trials" in join_claims(find("program", {}, trials))
+    assert "to within 0.5" in join_claims(find("program", {}, trials.assign(gap_proven=[0.0, 0.5])))
     assert "Nothing proves" in join_claims(find("program", {}, trials.assign(gap_proven=math.nan)))
+    assert "greatest value" in join_claims(find("program", {"program": {"linear": {"maximize": "x"}}}, trials))
+    limited = find("program", {}, trials.assign(status=["converged", "time_limit"], gap_proven=[0.0, 0.5]))
+    assert limited[-1].standing == "open"
     assert "1 of 2 trials have no solution" in join_claims(find("program", {}, trials.assign(status=["converged", "infeasible"])))
+    prices = {"price.demand.a": [2.0, math.nan], "price_more.demand.a": [2.0, math.inf]}
+    assert "One unit more of demand costs: a 2 or cannot be had." in join_claims(find("program", {}, exact.assign(**prices)))
 
 
 def test_found_equations_are_true_only_where_the_truth_is_known():
