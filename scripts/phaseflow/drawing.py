@@ -26,7 +26,7 @@ PNG_DPI, THUMB_DPI = 200, 48
 
 
 def draw_figures(block: Block, tables: Mapping[str, Path], folder: Path) -> None:
-    """Draw every figure of a source as SVG and PNG, beside a Parquet file of exactly what is drawn.
+    """Draw every figure of a source as SVG and PNG, and as PDF where that is asked for, beside a Parquet file of exactly what is drawn.
 
     Parameters
     ----------
@@ -46,13 +46,13 @@ def draw_figures(block: Block, tables: Mapping[str, Path], folder: Path) -> None
         for request in settings["figures"]:
             figure: Figure = load_plugin("figures", request["figure"])
             options = figure.options.model_validate(request["options"])
-            descriptions[request["file"]] = draw_figure(figure, source, options, temporary / request["file"])
+            descriptions[request["file"]] = draw_figure(figure, source, options, temporary / request["file"], settings["pdf"])
             print(f"{section}.{source.name}: {request['figure']} drawn")
         write_json(temporary / "figures.json", descriptions)
         write_checksums(temporary / FOLDER_CHECKSUMS, list_files(temporary))
 
 
-def draw_figure(figure: Figure, source: Source, options: Settings, stem: Path) -> dict[str, Any]:
+def draw_figure(figure: Figure, source: Source, options: Settings, stem: Path, has_pdf: bool) -> dict[str, Any]:
     """Draw one figure to `<stem>.svg`, `.png`, a small `.thumb.png`, and its data to `.parquet`; return what the page says of it."""
     data = figure.prepare(source, options)
     with write_whole(stem.with_name(f"{stem.name}.parquet")) as temporary:
@@ -60,6 +60,8 @@ def draw_figure(figure: Figure, source: Source, options: Settings, stem: Path) -
     canvas = Canvas(layout="constrained")
     figure.draw(canvas, data, source, options)
     canvas.savefig(stem.with_name(f"{stem.name}.svg"), metadata={"Date": None, "Creator": None})
+    if has_pdf:
+        canvas.savefig(stem.with_name(f"{stem.name}.pdf"), metadata={"CreationDate": None, "Creator": None, "Producer": None})
     canvas.savefig(stem.with_name(f"{stem.name}.png"), dpi=PNG_DPI, metadata={"Software": None})
     canvas.savefig(stem.with_name(f"{stem.name}.thumb.png"), dpi=THUMB_DPI, metadata={"Software": None})
     return {"alt": figure.describe(data), "dense": figure.is_dense, "view": figure.view(canvas, data)}

@@ -48,7 +48,9 @@ def describe_page(config: Config, figures: Sequence[tuple[str, FigureRequest, st
             )
     resolved["report"] = _state(config.report)
     report = config.report
-    return {"title": report.title, "summary": report.summary, "entries": outlines, "config": format_yaml(resolved)}
+    formats = {"svg": "SVG", "png": "PNG"} | ({"pdf": "PDF"} if report.pdf else {}) | {"parquet": "data"}
+    opening = {"title": report.title, "summary": report.summary, "formats": formats}
+    return opening | {"entries": outlines, "config": format_yaml(resolved)}
 
 
 def _state(settings: Settings) -> dict[str, Any]:

@@ -99,7 +99,7 @@ def write_page(block: Block, pieces: Sequence[Path], receipts: Sequence[Path], p
     content = {**outline, "entries": entries, "engines": engines, "figures_folder": _relate(figures_folder, page_path)}
     content["run_page"] = _relate(RUN_PAGE, page_path)
     write_text(page_path, render("template.html.j2", content))
-    publish([drawn[file][0] / f"{file}.{suffix}" for file in files for suffix in ("svg", "png", "parquet")], figures_folder)
+    publish([drawn[file][0] / f"{file}.{suffix}" for file in files for suffix in outline["formats"]], figures_folder)
     print(f"{page_path}: {len(entries)} entries, {len(files)} figures")
 
 

@@ -177,7 +177,8 @@ class Plan:
     def _find_drawing(self, section: str, source: str, found: list[tuple[str, FigureRequest]]) -> Origin:
         figures = [{"file": file, "figure": r.name, "options": r.options.model_dump(mode="json", exclude_none=True)} for file, r in found]
         settings = self.block(section, source).settings
-        block = Block("figures", f"{section}-{source}", {"section": section, "source": source, "settings": settings, "figures": figures})
+        drawing = {"section": section, "source": source, "settings": settings, "figures": figures, "pdf": self.config.report.pdf}
+        block = Block("figures", f"{section}-{source}", drawing)
         code = read_code("draw.py", _STYLE, *sorted({find_plugin_file("figures", request.name) for _, request in found}))
         return Origin(block, code, {f"{section}.{source}": self.origin(section, source).key})
 

@@ -34,10 +34,10 @@ simulate:
     sweep: {rho: {start: 24, stop: 32, count: 600}}
     chunk: 5000
 """
-# Two hundred megabytes of numbers, of which there are copies while tables are made.
+# A trajectory of 256 megabytes, of which there are copies while tables are made, for longer than Slurm takes between two looks.
 LARGE = """\
 simulate:
-  large: {system: lorenz96, time: {stop: 1, samples: 600}, ensemble: {members: 1000, perturb: {x_1: 0.1}}, certify: none, chunk: 1000}
+  large: {system: lorenz96, time: {stop: 10, samples: 800000}, certify: none}
 report: {figures: []}
 """
 
@@ -53,6 +53,12 @@ def wait_for(condition, process):
 def list_jobs(state):
     """Return the ids of the jobs in a state: R for running, PD for pending."""
     return subprocess.run(["squeue", "-h", "-t", state, "-o", "%i"], capture_output=True, text=True, check=True).stdout.split()
+
+
+def list_finished(columns):
+    return subprocess.run(
+        ["squeue", "-h", "-a", "-t", "all", "-o", columns], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
 
 
 def set_node(state):
@@ -78,6 +84,21 @@ def test_results_are_those_of_a_local_run(make, on_slurm):
     # Three chunks are one pack, and the study's is another; then gather, collect, fit, draw and report.
     assert count_submissions(there.output) == 7
     assert there.run(*PROFILE) == {}
+
+
+def test_long_chunks_go_in_an_array_to_the_partition_that_they_fit(make, on_slurm):
+    here, there = make(TINY, "here"), on_slurm(TINY)
+    here.run()
+    # By what an earlier chunk took, these take 200 s and are given 17 minutes.
+    record = there.results / "timings/simulate/wide/0000000000000000.tsv"
+    record.parent.mkdir(parents=True)
+    record.write_text("s\tmax_rss\n200\t100\n")
+    partitions = there.path / "partitions.yaml"
+    partitions.write_text("partitions: {debug: {max_runtime: 15, max_mem_mb: 4000}, long: {max_runtime: 60, max_mem_mb: 4000}}\n")
+    output = finish(there.start(*PROFILE, "--slurm-partition-config", str(partitions)))
+    jobs = [line.split("|") for line in list_finished("%F|%K|%P|%j|%R")]
+    print(jobs, output)
+    check_finished(there, here.digest())
 
 
 @pytest.fixture(scope="module")

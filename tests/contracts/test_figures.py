@@ -52,10 +52,11 @@ def test_a_figure_is_drawn_twice_to_the_same_bytes(made, name, tmp_path):
     request = {"file": "it", "figure": name, "options": {}}
     settings = {"section": source.section, "source": source.name, "settings": plan.block(source.section, source.name).settings}
     for place in ("one", "two"):
-        draw_figures(Block("figures", "x", settings | {"figures": [request]}), source.tables, tmp_path / place)
-    for file in ("it.svg", "it.png", "it.parquet", "figures.json"):
+        draw_figures(Block("figures", "x", settings | {"figures": [request], "pdf": True}), source.tables, tmp_path / place)
+    for file in ("it.svg", "it.png", "it.pdf", "it.parquet", "figures.json"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
     assert (tmp_path / "one/it.png").read_bytes()[:4] == b"\x89PNG"
+    assert (tmp_path / "one/it.pdf").read_bytes()[:5] == b"%PDF-"
     assert not pd.read_parquet(tmp_path / "one/it.parquet").empty
 
 
@@ -83,3 +84,31 @@ def test_paths_begin_at_the_given_start(made):
     data = figure.prepare(next(iter(find_sources("optimizer_path", plan, folder))), figure.options())
     first = data.groupby("algorithm", sort=False).first()
     assert first[["a", "b"]].to_numpy().tolist() == [[-1.0, 1.0]] * len(first)
+
+
+def test_gaps_over_problems_fall_from_one_and_end_where_the_table_of_trials_does(made):
+    folder, plan = made
+    figure = load_plugin("figures", "gap_over_problems")
+    source = next(iter(find_sources("gap_over_problems", plan, folder)))
+    data = figure.prepare(source, figure.options())
+    assert (data[["low", "median", "high"]] <= 1).all(axis=None)
+    assert (data["low"] <= data["median"]).all()
+    assert (data.groupby("algorithm")["median"].diff().dropna() <= 0).all()
+    trials = source.read("trials")
+    last = trials[trials["budget"] == trials["budget"].max()].groupby("algorithm")["gap_relative"].median().clip(lower=1e-16)
+    ends = data.groupby("algorithm")["median"].last()
+    assert ends.to_dict() == pytest.approx(last.to_dict(), rel=1e-12)
+
+
+def test_learning_curves_are_those_of_the_trial_that_ended_lowest(made):
+    folder, plan = made
+    figure = load_plugin("figures", "learning_curves")
+    source = next(iter(find_sources("learning_curves", plan, folder)))
+    data = figure.prepare(source, figure.options())
+    trials = source.read("trials")
+    # A learning rate of 1e4 fails for plain descent, so no curve of it is drawn.
+    kept = trials[trials["status"] != "failed"]
+    assert data.groupby("algorithm")["training_loss"].last().to_dict() == pytest.approx(
+        kept.loc[kept.groupby("algorithm")["value"].idxmin()].set_index("algorithm")["training_loss"].to_dict(), rel=1e-12
+    )
+    assert len(kept) < len(trials)

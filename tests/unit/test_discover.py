@@ -127,6 +127,28 @@ def test_terms_that_the_data_cannot_tell_apart_are_undecided():
     assert not found.terms.set_index("term").loc[["p' : q", "p' : sin(q)"], "decided"].any()
 
 
+@pytest.mark.parametrize("name", ["ssr", "lasso"])
+def test_optimizers_that_drop_terms_find_the_seven(fine, name):
+    found = fit(fine, optimizers=[name], refine=False, ensemble=5)
+    assert found.terms["term"].tolist() == SEVEN
+    assert found.statistics["optimizer"] == name
+    assert (found.terms["inclusion"] == 1).all()
+
+
+def test_a_term_that_was_added_too_early_is_dropped_by_the_refinement(fine):
+    # Of all terms y**2 alone is most like z', but beside x*y and z it is not wanted.
+    assert "z' : y**2" in fit(fine, optimizers=["frols"], refine=False, ensemble=0).terms["term"].tolist()
+    assert fit(fine, optimizers=["frols"], ensemble=0).terms["term"].tolist() == SEVEN
+
+
+def test_the_best_proposal_of_all_optimizers_is_taken(fine):
+    found = fit(fine, optimizers=["lasso", "stlsq"], noise=0.02, refine=False, ensemble=0)
+    assert set(found.rows["optimizer"]) == {"lasso", "stlsq"}
+    chosen = found.rows[found.rows["is_chosen"]]
+    assert chosen["optimizer"].tolist() == [found.statistics["optimizer"]]
+    assert found.statistics["strength"] == chosen["strength"].item()
+
+
 def test_noise_is_drawn_from_the_seed_and_of_the_size_asked_for(fine):
     one, again, other = (fit(fine, noise=0.03, seed=seed, refine=False, ensemble=0).terms["estimate"] for seed in (1, 1, 2))
     assert one.equals(again)
@@ -205,6 +227,8 @@ def test_tables_that_cannot_be_used_are_named(fine, change, message):
             "terms[0]: 'sin(w)' needs 'w', which is no state of simulate.a",
         ),
         ("discover: {}, noise: -1", "time: {stop: 1, samples: 9}", "-1 must be 0 or greater"),
+        ("discover: {threshold: 0.1, optimizers: [ssr]}", "time: {stop: 1, samples: 9}", "a threshold is of the optimizer stlsq alone"),
+        ("discover: {optimizers: [sr4]}", "time: {stop: 1, samples: 9}", "fit.f.discover.optimizers[0]"),
         ("discover: {threshold: 0}", "time: {stop: 1, samples: 9}", "0 must be greater than 0"),
     ],
 )

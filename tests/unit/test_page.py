@@ -98,7 +98,13 @@ def make_study(folder, members=None, name="attractor", caption="A figure.", titl
         | {"section": "fit", "name": "l", "kind": "linear", "figures": []}
         | {"tables": {"terms": str(terms_path), "statistics": str(statistics_path)}},
     ]
-    outline = {"title": title, "summary": caption, "entries": entries, "config": f"title: {EVIL}\n"}
+    outline = {
+        "title": title,
+        "summary": caption,
+        "formats": {"svg": "SVG", "png": "PNG", "parquet": "data"},
+        "entries": entries,
+        "config": f"title: {EVIL}\n",
+    }
     report = results / "report"
     return Block("report", "index", outline), [piece], [receipt_path], report / "index.html", report / "figures"
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from phaseflow.catalogues import Catalogue
-from phaseflow.engines import Task
+from phaseflow.engines import Task, taylor
 from phaseflow.engines.taylor import BATCH
 from phaseflow.engines.taylor import integrate as run
 from phaseflow.settings.methods import Solver
@@ -28,6 +28,12 @@ def integrate(system, initial, parameters, times, transient, tolerance, max_step
     return run(Task(system, initial, parameters, times, transient, solver, 0, streams))
 
 
+@pytest.fixture(params=[1_000_000, 3])
+def rows_held(request, monkeypatch):
+    """How many rows a part of the samples of one state has: all of them, or few."""
+    monkeypatch.setattr(taylor, "_SAMPLES_HELD", request.param)
+
+
 def test_lorenz63_agrees_with_the_published_digits():
     field, initial, parameters = start(Catalogue()["lorenz63"])
     result = integrate(field, initial, parameters, np.array([0.0, 10.0, 20.0]), 0.0, 1e-12, MANY_STEPS)
@@ -38,6 +44,7 @@ def test_lorenz63_agrees_with_the_published_digits():
     assert np.abs(result.samples[0, 2] - at_20).max() < 1e-8
 
 
+@pytest.mark.usefixtures("rows_held")
 def test_the_harmonic_oscillator_returns_to_its_start():
     system = System.model_validate({"equations": {"q": "p", "p": "-q"}, "initial": {"q": 1, "p": 0}})
     times = np.linspace(0, 2 * np.pi * 10, 101)
@@ -92,6 +99,7 @@ def test_a_member_is_the_same_in_any_company(n_members):
     assert together.steps[0] == alone.steps[0]
 
 
+@pytest.mark.usefixtures("rows_held")
 def test_a_member_that_blows_up_harms_no_other():
     system = System.model_validate({"equations": {"x": "a*x**2"}, "parameters": {"a": 1}, "initial": {"x": 1}})
     field = system
@@ -119,6 +127,7 @@ def test_a_member_that_blows_up_in_the_transient_has_no_samples():
     assert result.samples[1, :, 0] == pytest.approx([-1 / 6, -1 / 7], rel=1e-11)
 
 
+@pytest.mark.usefixtures("rows_held")
 def test_a_member_that_needs_more_steps_than_allowed_says_so():
     field, initial, parameters = start(Catalogue()["lorenz63"], 3)
     initial[1] = 0  # the origin is an equilibrium: one step is enough

@@ -138,6 +138,19 @@ def check_unknown_equations(results):
     assert trap.loc["kappa", "ci_low"] < 1 < trap.loc["kappa", "ci_high"]
 
 
+def check_training(results):
+    trials = pd.read_csv(results / "optimize/one_step.csv")
+    assert (trials["status"] == "stopped").all()
+    assert (trials["evaluations"] == 300).all()
+    assert trials["gradient_error"].max() < 1e-12
+    # One step of Lorenz's system is no linear map.
+    best = trials.loc[trials["value"].idxmin()]
+    assert best["validation_loss"] < 0.01 * best["linear_validation_loss"]
+    linear = pd.read_csv(results / "optimize/linear.csv").set_index("algorithm")
+    assert linear.loc["scipy_lbfgsb", "gap_known"] < 1e-14
+    assert (linear["gap_known"] > -1e-14).all()
+
+
 def check_certified_optima(results):
     camel = pd.read_csv(results / "optimize/camel.csv")
     assert (camel["certificate"] == "unique_minimum").all()
@@ -174,6 +187,7 @@ def check_benchmark(results):
 
 CHECKS = {
     "certified_optima": check_certified_optima,
+    "training": check_training,
     "benchmark": check_benchmark,
     "chaotic_record": check_chaotic_record,
     "unknown_equations": check_unknown_equations,

@@ -102,12 +102,13 @@ def judge(main: Array, truth: Array, times: Array, allowed: float) -> tuple[floa
 
     Parameters
     ----------
-    main, truth : shape (n_times, dimension).
+    main : shape (n_times, dimension).
+    truth : shape (n_known, dimension), with at least as many rows; those past the times count only for the ranges.
     allowed : the difference allowed, relative to each state's range on the truth.
     """
     if not (np.isfinite(main).all() and np.isfinite(truth).all()):
         return np.nan, False
-    has_left = (np.abs(main - truth) > allowed * find_scale(truth)).any(axis=1)
+    has_left = (np.abs(main - truth[: len(main)]) > allowed * find_scale(truth)).any(axis=1)
     if not has_left.any():
         return float(times[-1]), True
     first = int(has_left.argmax())

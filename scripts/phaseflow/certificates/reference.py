@@ -40,7 +40,9 @@ def _judge_member(solver: PreciseSolver, member: int, main: Array, allowed: floa
 
     solution = solver.solve(member, lambda _: _AGREEMENT * scale, has_left)
     known = len(solution.samples)
-    until, is_good = judge(main[:known], solution.samples, times[:known], allowed)
+    # A double's errors took so long to show. The finer run has more than twice a double's bits, so it is right for as long again.
+    truth = np.concatenate([solution.samples, solver.look_ahead(solution, known)])
+    until, is_good = judge(main[:known], truth, times[:known], allowed)
     return min(until, float(times[solution.trusted])), is_good and solution.trusted == len(times) - 1
 
 

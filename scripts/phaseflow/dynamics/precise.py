@@ -84,6 +84,12 @@ class PreciseSolver:
                 return solution
             bits = min(self.most_bits, raise_bits(bits, self.agreed_bits, float(self.times[solution.trusted] - self.times[0]), span))
 
+    def look_ahead(self, solution: Solution, n_times: int) -> Array:
+        """Return the finer run's samples at up to so many times past a solution, the one that was followed last."""
+        first = len(solution.samples) - 1
+        samples, _ = self._pairs[solution.bits].fine.advance(slice(first, min(first + n_times + 1, len(self.times))))
+        return samples[1:]
+
 
 def raise_bits(bits: int, agreed_bits: float, reached: float, goal: float) -> int:
     """Return the precision at which two runs should agree up to a goal.

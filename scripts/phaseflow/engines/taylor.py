@@ -14,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phaseflow.dynamics.fields import Field, make_field
-from phaseflow.engines import Array, Engine, Occurrence, Task, Trajectories, start_trajectories
+from phaseflow.engines import Engine, Occurrence, Task, Trajectories, start_trajectories
 from phaseflow.errors import NumericalError
 
 # One size for all: heyoka's results do not depend on it as long as it is two or more.
 BATCH = 8
 _COMPACT_DIMENSION = 8
+# How many numbers of a member are sampled before they are taken over: 64 MB for a batch.
+_SAMPLES_HELD = 1_000_000
 
 
 def integrate(task: Task) -> Trajectories:
@@ -62,7 +64,7 @@ class _Batch:
     def __init__(self, field: Field, task: Task) -> None:
         self.task, self.times, self.transient, self.max_steps = task, task.times, task.transient, task.solver.max_steps
         self.clock_error = 8 * np.finfo(float).eps * (np.abs(self.times[[0, -1]]).max() + task.transient)
-        self.grid = np.repeat(self.times[:, None], BATCH, axis=1)
+        self.rows_held = max(2, _SAMPLES_HELD // len(field.equations))
         self.n_parameters = len(field.parameters)
         events = [self._make_event(place, field) for place in range(len(task.events))]
         self.integrator = compile_batch(field.equations, self.n_parameters, task.solver.tolerance.value, events)
@@ -90,7 +92,6 @@ class _Batch:
         integrator.set_time(float(self.times[0]) - self.transient)
         steps = np.zeros(BATCH, dtype=np.int64)
         outcomes: list[Any] = []
-        samples: Array | None = None
         is_begun = True
         if self.transient > 0:
             integrator.propagate_until(float(self.times[0]), max_steps=self.max_steps)
@@ -98,12 +99,26 @@ class _Batch:
             is_begun = bool(self._have_reached(self.times[0], outcomes).all())
         if is_begun:
             integrator.set_time(float(self.times[0]))
-            self.found.clear()
-            self.is_recording = True
-            _, samples = integrator.propagate_grid(self.grid, max_steps=self.max_steps)
-            self.is_recording = False
+            outcomes, steps = self._sample(lanes, steps, result)
+        return self._record(lanes, outcomes, steps, is_begun, result)
+
+    def _sample(self, lanes: list[int], steps: NDArray[np.int64], result: Trajectories) -> tuple[list[Any], NDArray[np.int64]]:
+        """Integrate to the last time, a part of the times after the other, as long as all lanes get to its end."""
+        self.found.clear()
+        self.is_recording = True
+        # A part begins with the last time of the one before, where the integrator is.
+        for first in range(0, len(self.times) - 1, self.rows_held - 1):
+            rows = slice(first, first + self.rows_held)
+            times = self.times[rows]
+            left = max(1, self.max_steps - int(steps.max()))
+            _, samples = self.integrator.propagate_grid(np.repeat(times[:, None], BATCH, axis=1), max_steps=left)
+            for lane, member in enumerate(lanes):
+                result.samples[member, rows] = samples[:, :, lane]
             outcomes, steps = self._read_outcomes(steps)
-        return self._record(lanes, outcomes, steps, samples, result)
+            if not self._have_reached(times[-1], outcomes).all():
+                break
+        self.is_recording = False
+        return outcomes, steps
 
     def _read_outcomes(self, steps: NDArray[np.int64]) -> tuple[list[Any], NDArray[np.int64]]:
         reports = self.integrator.propagate_res
@@ -119,11 +134,9 @@ class _Batch:
         is_there: NDArray[np.bool_] = is_sound & is_near & np.isfinite(self.integrator.state).all(axis=0)
         return is_there
 
-    def _record(
-        self, lanes: list[int], outcomes: list[Any], steps: NDArray[np.int64], samples: Array | None, result: Trajectories
-    ) -> list[int]:
-        """Take over what the lanes came to; `samples` is None where the transient was not survived by all."""
-        is_done = self._have_reached(self.times[-1], outcomes) & (samples is not None)
+    def _record(self, lanes: list[int], outcomes: list[Any], steps: NDArray[np.int64], is_begun: bool, result: Trajectories) -> list[int]:
+        """Take over what the lanes came to, where all of them survived the transient or none has begun."""
+        is_done = self._have_reached(self.times[-1], outcomes) & is_begun
         times = np.array(self.integrator.time)
         interrupted = []
         for lane, member in enumerate(lanes):
@@ -139,9 +152,9 @@ class _Batch:
             result.status[member] = status
             result.status_time[member] = times[lane]
             result.steps[member] = steps[lane]
-            if samples is not None:
-                kept = slice(None) if is_done[lane] else self.times <= times[lane]
-                result.samples[member, kept] = samples[kept, :, lane]
+            if is_begun:
+                if not is_done[lane]:
+                    result.samples[member, self.times > times[lane]] = np.nan
                 result.occurrences.extend(found._replace(member=member) for found in self.found if found.member == lane)
         return interrupted
 

@@ -1,16 +1,15 @@
-"""Candidate supports along a path of thresholds, and the choice among them by the error of held-out trajectories.
+"""Candidate supports from most terms to fewest, and the choice among them by the error of held-out trajectories.
 
-Terms that contribute less than a share of a derivative's size are dropped, and the rest fitted again, until none is dropped; the
-shares are the same for all equations, since they have no unit. Each support's equations then have to follow pieces of trajectory that
-they have not seen, from the best starts; the fewest terms that do so as well as the best, within one standard error, are chosen.
+Each support's equations have to follow pieces of trajectory that they have not seen, from the best starts; the fewest terms that do so
+as well as the best, within one standard error, are chosen, whichever optimizer proposed them.
 
-Source: Brunton, Proctor and Kutz (2016), PNAS 113, 3932-3937; Breiman et al. (1984), Classification and Regression Trees,
-sec. 3.4.3 (one standard error); Fasel et al. (2022), Proc. R. Soc. A 478, 20210904 (inclusion probabilities).
+Source: Breiman et al. (1984), Classification and Regression Trees, sec. 3.4.3 (one standard error); Fasel et al. (2022), Proc. R.
+Soc. A 478, 20210904 (inclusion probabilities).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,10 +17,9 @@ import pandas as pd
 
 from phaseflow.dynamics.libraries import Features
 from phaseflow.dynamics.shooting import Array, Mask, Record, begin, count_parts, shoot
+from phaseflow.models._optimizers import OPTIMIZERS
 from phaseflow.models._weak_form import WeakForm
 
-# Shares of a derivative: all terms, then from what is surely rounding to more than all of it.
-PATH = np.array([0.0, *np.geomspace(1e-10, 10, 111)])
 TRAINING = 0.8
 # Held-out errors below this share of a state's spread count as equal: so near, a term more proves nothing.
 _EXACT = 1e-5
@@ -30,12 +28,13 @@ _MOST_PIECES, _MOST_ITERATIONS = 40, 15
 
 @dataclass(frozen=True)
 class Path:
-    """The supports along the path, from most terms to fewest.
+    """The supports that were proposed, each once.
 
     Attributes
     ----------
     supports : each of shape (n_features, n_states).
-    table : a row a support: threshold, n_terms, held_out_error (as a share of the states' spread), is_chosen.
+    table : a row a support: the optimizer that proposed it first and at what strength, n_terms, held_out_error (as a share of the
+        states' spread), is_chosen.
     """
 
     supports: list[Mask]
@@ -47,45 +46,31 @@ class Path:
         return int(self.table["is_chosen"].to_numpy().argmax())
 
 
-def follow_path(weak: WeakForm, samples: Sequence[Array], dt: float, features: Features, thresholds: Array, window: int) -> Path:
-    """Find the supports of some thresholds, and choose one."""
+def follow_path(
+    weak: WeakForm, samples: Sequence[Array], dt: float, features: Features, strengths: Mapping[str, Sequence[float]], window: int
+) -> Path:
+    """Find the supports that optimizers propose, each at some strengths, and choose one."""
     training = split_rows(weak, window)
-    supports: dict[bytes, tuple[float, Mask]] = {}
-    for threshold in thresholds:
-        support = threshold_terms(training, float(threshold))
-        supports.setdefault(support.tobytes(), (float(threshold), support))
+    supports: dict[bytes, tuple[str, float, Mask]] = {}
+    for name, tried in strengths.items():
+        for strength in tried:
+            support = OPTIMIZERS[name].select(training, strength)
+            supports.setdefault(support.tobytes(), (name, strength, support))
     later = Record.join(_cut_pieces(samples, 4 * window), dt)
-    rows = [(threshold, int(support.sum()), *_hold_out(training, later, features, support)) for threshold, support in supports.values()]
-    frame = pd.DataFrame(rows, columns=["threshold", "n_terms", "mean_square", "uncertainty"])
+    rows = [(*about, int(support.sum()), *_hold_out(training, later, features, support)) for *about, support in supports.values()]
+    frame = pd.DataFrame(rows, columns=["optimizer", "strength", "n_terms", "mean_square", "uncertainty"])
     best = frame.loc[frame["mean_square"].idxmin()]
     limit = max(best["mean_square"] + best["uncertainty"], _EXACT**2)
     place = int(frame["n_terms"].where(frame["mean_square"] <= limit).idxmin())
     error = np.sqrt(frame["mean_square"])
-    shown = frame[["threshold", "n_terms"]].assign(held_out_error=error.where(np.isfinite(error)), is_chosen=frame.index == place)
-    return Path([support for _, support in supports.values()], shown)
+    shown = frame[["optimizer", "strength", "n_terms"]].assign(
+        held_out_error=error.where(np.isfinite(error)), is_chosen=frame.index == place
+    )
+    return Path([support for *_, support in supports.values()], shown)
 
 
-def threshold_terms(weak: WeakForm, threshold: float) -> Mask:
-    """Return which terms are left when those that contribute less than a share of the derivative are dropped again and again."""
-    sizes = np.linalg.norm(weak.features, axis=0)
-    # One QR for all subsets: least squares on columns of R is least squares on those of the design.
-    orthogonal, triangle = np.linalg.qr(weak.features / sizes)
-    columns = [_threshold(triangle, orthogonal.T @ slope, threshold * float(np.linalg.norm(slope))) for slope in weak.slopes.T]
-    return np.stack(columns, axis=1)
-
-
-def _threshold(triangle: Array, projected: Array, least: float) -> Mask:
-    support = np.ones(len(projected), dtype=bool)
-    while support.any():
-        is_large = np.abs(np.linalg.lstsq(triangle[:, support], projected)[0]) >= least
-        if is_large.all():
-            break
-        support[support] = is_large
-    return support
-
-
-def find_inclusion(weak: WeakForm, threshold: float, replicates: int, window: int, rng: np.random.Generator) -> Array:
-    """Return how often each term is among those left when the windows are drawn anew, with replacement, in blocks that share no sample.
+def find_inclusion(weak: WeakForm, optimizer: str, strength: float, replicates: int, window: int, rng: np.random.Generator) -> Array:
+    """Return how often a term is among those picked when the windows are drawn anew, with replacement, in blocks that share no sample.
 
     Source: Kuensch (1989), Annals of Statistics 17, 1217-1241.
     """
@@ -94,7 +79,7 @@ def find_inclusion(weak: WeakForm, threshold: float, replicates: int, window: in
     for _ in range(replicates):
         starts = rng.integers(0, count - length + 1, size=-(-count // length))
         rows = (starts[:, None] + np.arange(length)).ravel()[:count]
-        found += threshold_terms(weak.select(rows), threshold)
+        found += OPTIMIZERS[optimizer].select(weak.select(rows), strength)
     return found / max(1, replicates)
 
 

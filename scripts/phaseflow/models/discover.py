@@ -24,7 +24,8 @@ from phaseflow.errors import DataError
 from phaseflow.models import Fitted, Model
 from phaseflow.models._horizons import Exponent, describe_horizon, find_exponent, find_valid_times, follow
 from phaseflow.models._least_squares import check_design, solve_least_squares, tabulate_terms
-from phaseflow.models._pareto import PATH, TRAINING, Path, find_inclusion, follow_path
+from phaseflow.models._optimizers import OPTIMIZERS
+from phaseflow.models._pareto import TRAINING, Path, find_inclusion, follow_path
 from phaseflow.models._selection import MOST_AT_ONCE, Search
 from phaseflow.models._trajectories import add_noise, list_states, split_members
 from phaseflow.models._truth import compare, find_truth, score
@@ -79,10 +80,9 @@ def fit_discover(fit: Fit, table: pd.DataFrame, source: str, rng: np.random.Gene
         bad = features.labels[int((~np.isfinite(weak.features)).any(axis=0).argmax())]
         raise DataError(f"{source}: the term {bad} is no number somewhere on the data; leave it out")
     check_design(list(features.labels), weak.features, source, "take a smaller library, or trajectories that visit more of the state space")
-    thresholds = np.array([asked.threshold.value]) if asked.threshold is not None else PATH
-    path = follow_path(weak, samples, dt, features, thresholds, asked.window)
+    path = follow_path(weak, samples, dt, features, _list_strengths(asked, len(features.labels) * len(states)), asked.window)
     found = _refine(asked, features, Record.join(samples, dt), path, weak) if asked.refine else _keep(weak, path, samples, asked.window)
-    inclusion = find_inclusion(weak, _find_threshold(path, int(found.support.sum())), asked.ensemble, asked.window, rng)
+    inclusion = find_inclusion(weak, *_find_pick(path, int(found.support.sum())), asked.ensemble, asked.window, rng)
     truth = find_truth(fit.truth, features, np.concatenate(samples)) if isinstance(fit.truth, System) else None
     terms = _tabulate(features, found, inclusion, fit.confidence.value, truth)
     statistics = {
@@ -96,7 +96,8 @@ def fit_discover(fit: Fit, table: pd.DataFrame, source: str, rng: np.random.Gene
         "library": list(features.labels),
         "window": asked.window,
         "coefficients_by": found.note,
-        "threshold": float(path.table["threshold"].iloc[path.place]),
+        "optimizer": str(path.table["optimizer"].iloc[path.place]),
+        "strength": float(path.table["strength"].iloc[path.place]),
         "equations": {state: _write_equation(state, terms) for state in states},
         "undecided": [str(term) for term in terms["term"][~terms["decided"].astype(bool)]],
         **_describe_noise(states, found, samples),
@@ -158,10 +159,18 @@ def _list_denser(path: Path) -> list[Mask]:
     return [path.supports[place] for place in denser[np.argsort(counts[denser], kind="stable")][:_DENSER]]
 
 
-def _find_threshold(path: Path, n_terms: int) -> float:
-    """Return the threshold of the path's sparsest support with at least so many terms."""
-    table = path.table[path.table["n_terms"] >= n_terms]
-    return float(table.loc[table["n_terms"].idxmin(), "threshold"]) if len(table) else 0.0
+def _list_strengths(asked: Discover, n_candidates: int) -> dict[str, list[float]]:
+    """Return the strengths at which each optimizer is tried."""
+    if asked.threshold is not None:
+        return {"stlsq": [asked.threshold.value]}
+    return {name: OPTIMIZERS[name].list_strengths(n_candidates).tolist() for name in asked.optimizers}
+
+
+def _find_pick(path: Path, n_terms: int) -> tuple[str, float]:
+    """Return the optimizer and the strength of the sparsest support with at least so many terms, or with most."""
+    counts = path.table["n_terms"]
+    place = int(counts.where(counts >= n_terms).idxmin() if (counts >= n_terms).any() else counts.idxmax())
+    return str(path.table["optimizer"].iloc[place]), float(path.table["strength"].iloc[place])
 
 
 def _keep(weak: WeakForm, path: Path, samples: Sequence[Array], window: int) -> Found:

@@ -73,6 +73,13 @@ class Discover(Settings):
     """Equations from a trajectory."""
 
     library: Library = Field(Library(), description="the candidate terms")
+    optimizers: list[Literal["stlsq", "ssr", "frols", "lasso"]] = Field(
+        ["stlsq"],
+        min_length=1,
+        description="what proposes few terms of the weak form: stlsq drops those below a threshold, ssr the least one after the other, "
+        "frols adds the best one after the other, lasso is the adaptive lasso; "
+        "of several the best proposal on held-out trajectories is taken",
+    )
     threshold: Annotated[Real, AfterValidator(positive)] | None = Field(
         None,
         description="the least share of a derivative's size that a term must contribute, and then no term is dropped or added "
@@ -84,6 +91,12 @@ class Discover(Settings):
         100, ge=0, le=10_000, description="how many times the windows are drawn anew, for the probability that a term is included"
     )
     window: Count = Field(16, ge=4, le=1_000, description="how many samples each test function of the weak form reaches to either side")
+
+    @model_validator(mode="after")
+    def _check_threshold(self) -> Discover:
+        if self.threshold is not None and self.optimizers != ["stlsq"]:
+            raise fail("a threshold is of the optimizer stlsq alone: leave it out, or the other optimizers")
+        return self
 
 
 class Network(Settings):

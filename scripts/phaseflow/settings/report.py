@@ -41,3 +41,4 @@ class Report(Settings):
     figures: Annotated[Literal["auto"] | list[dict[str, Any]], BeforeValidator(_check_figures)] = Field(
         "auto", description="auto: the natural figures of everything; or a list of `{<figure>: <section>.<name>, caption: ..., options}`"
     )
+    pdf: bool = Field(False, description="whether each figure is written as a PDF too, for a paper")
