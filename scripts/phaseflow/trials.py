@@ -62,7 +62,7 @@ def solve_chunk(
         solution = solve(values, open_stream(block.seed or 0, int(trials.streams[place])))
         solutions.append(solution)
         print(f"{block.place}: {len(solutions)} of {len(places)}, {_describe(trials, place, solution)}", flush=True)
-        if solution.status in ("failed", "infeasible"):
+        if solution.status in ("failed", "infeasible", "unbounded"):
             swept = ", ".join(f"{name} {column[place]}" for name, column in trials.columns.items())
             text = f"{block.place}: trial {trials.ids[place]} ({swept}) {solution.status}: {solution.message}"
             print(text)

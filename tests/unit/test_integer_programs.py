@@ -88,6 +88,22 @@ def test_a_number_is_exact_as_written_and_a_swept_one_as_the_table_shows_it(tmp_
     assert "is 3333/10000:" in solve(tmp_path, program, b=0.3333)[0].certificate.reason
 
 
+def test_what_tolerances_hide_is_seen_in_exact_arithmetic(tmp_path):
+    # HiGHS keeps constraints to 1e-7, and takes bounds of 1e20 for infinite.
+    narrow = {
+        "minimize": "x",
+        "variables": {"x": {}},
+        "parameters": {"b": "1/3"},
+        "constraints": {"low": "x >= b", "high": "x <= 333333333/1000000000"},
+    }
+    solution, _ = solve(tmp_path, {"linear": narrow})
+    assert solution.status == "infeasible"
+    assert "proven in exact arithmetic" in solution.certificate.reason
+    wide = {"maximize": "x", "variables": {"x": {}}, "constraints": {"c": "x <= 1e30"}}
+    solution, point = solve(tmp_path, {"linear": wide})
+    assert (solution.status, solution.certificate.kind, point["x"]) == ("converged", "exact_optimal", 1e30)
+
+
 def test_bounds_can_be_left_out_and_swept(tmp_path):
     program = {
         "minimize": "x + y",
@@ -110,6 +126,13 @@ def test_coefficients_may_be_any_expression_of_parameters(tmp_path):
     }
     # Least x + 2 y - 1 with x + 2 y = 9.
     assert solve(tmp_path, {"linear": program})[0].value == 8
+
+
+def test_a_coefficient_that_is_no_number_fails_the_trial_by_its_name(tmp_path):
+    program = {"minimize": "x/(a - 1)", "variables": {"x": {}}, "parameters": {"a": 2}}
+    solution, _ = solve(tmp_path, {"linear": program}, a=1.0)
+    assert (solution.status, solution.message) == ("failed", "the coefficient 1/(a - 1) is not a finite number")
+    assert solve(tmp_path, {"linear": program})[0].value == 0
 
 
 def test_knapsacks_are_those_of_brute_force(tmp_path):

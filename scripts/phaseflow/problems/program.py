@@ -55,19 +55,22 @@ class Planner:
             return self._give_up("failed", str(error), "")
         answer = solve(program, METHODS[trial["algorithm"]], self.time_limit)
         if answer.status == "failed":
-            return self._explain(program, answer.message)
+            return self._explain(program, answer.message, numbers)
         if np.isnan(answer.point).any():
             return self._give_up(self._name_limit(answer.status), answer.message, "a limit was met before there was an answer")
         if program.has_integers:
             return self._report(self._weigh_integers(program, answer), numbers)
         optimum = find_optimum(program, answer.point, answer.prices)
         if optimum.status in ("infeasible", "unbounded"):
-            return self._explain(program, answer.message)
+            return self._explain(program, answer.message, numbers)
         found = self._weigh(program, answer, optimum.reason) if optimum.basis is None else self._certify(program, optimum, optimum.basis)
         return self._report(found, numbers)
 
-    def _explain(self, program: LinearProgram, message: str) -> Solution:
+    def _explain(self, program: LinearProgram, message: str, numbers: Numbers) -> Solution:
+        """Say why there is no answer; where exact arithmetic finds one that the solver's tolerances hid, return it."""
         diagnosis = explain(program, message)
+        if diagnosis.optimum is not None and diagnosis.optimum.basis is not None:
+            return self._report(self._certify(program, diagnosis.optimum, diagnosis.optimum.basis), numbers)
         return self._give_up(diagnosis.status, diagnosis.message, diagnosis.reason)
 
     def _certify(self, program: LinearProgram, optimum: Optimum, basis: Basis) -> _Found:
