@@ -4,11 +4,13 @@ import itertools
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from phaseflow.config import load_config
 from phaseflow.errors import ConfigError
 from phaseflow.plugins import load_plugin
+from phaseflow.trials import _complete_evidence
 
 FURNITURE = {
     "maximize": "60*desks + 30*tables + 20*chairs",
@@ -102,6 +104,14 @@ def test_what_tolerances_hide_is_seen_in_exact_arithmetic(tmp_path):
     wide = {"maximize": "x", "variables": {"x": {}}, "constraints": {"c": "x <= 1e30"}}
     solution, point = solve(tmp_path, {"linear": wide})
     assert (solution.status, solution.certificate.kind, point["x"]) == ("converged", "exact_optimal", 1e30)
+
+
+def test_the_best_of_a_maximum_is_the_greatest(tmp_path):
+    table = pd.DataFrame({"value": [1.0, 3.0, 2.0], "status": "converged", "feasibility": 0.0})
+    program = {"linear": FURNITURE}
+    assert _complete_evidence(load(tmp_path, program), table)["gap_best_seen"].tolist() == [2, 0, 1]
+    least = {"linear": {"minimize": "x", "variables": {"x": {}}}}
+    assert _complete_evidence(load(tmp_path, least), table)["gap_best_seen"].tolist() == [0, 2, 1]
 
 
 def test_bounds_can_be_left_out_and_swept(tmp_path):

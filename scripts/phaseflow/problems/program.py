@@ -20,7 +20,6 @@ from phaseflow.problems._highs import Answer, measure_residual, measure_violatio
 from phaseflow.problems._linear_program import LinearProgram, to_double
 from phaseflow.problems._planning import Numbers, choose_translation, read_numbers
 from phaseflow.problems._simplex import Basis
-from phaseflow.settings.programs import Linear
 from phaseflow.settings.studies import Study
 
 
@@ -42,7 +41,7 @@ class Planner:
     def __init__(self, study: Study, _tables: Mapping[str, Path]) -> None:
         program = study.planned
         self.statement, self.translation = program.statement, choose_translation(program.statement)
-        self.is_maximum = isinstance(self.statement, Linear) and self.statement.maximize is not None
+        self.is_maximum = program.is_maximum
         self.time_limit = None if program.time_limit_s is None else program.time_limit_s.value
         self.n_columns = len(self.statement.list_columns())
 

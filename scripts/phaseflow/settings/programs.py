@@ -288,3 +288,8 @@ class Program(Settings):
         """What is planned."""
         statement: Statement = getattr(self, self.word)
         return statement
+
+    @property
+    def is_maximum(self) -> bool:
+        """Whether the greatest value is wanted."""
+        return self.linear is not None and self.linear.maximize is not None
