@@ -224,4 +224,6 @@ def test_an_unbounded_program_names_the_way():
 
 def test_bounds_that_cross_are_named():
     program = LinearProgram([Unknown("x", ONE, 3 * ONE, 2 * ONE)], [])
-    assert explain(program, "").message == "bounds that cross: x between 3 and 2"
+    assert explain(program, "").message == "bounds with nothing between them: x between 3 and 2"
+    narrow = LinearProgram([Unknown("x", ONE, ONE / 4, 3 * ONE / 4, is_integer=True)], [])
+    assert explain(narrow, "").message == "bounds with nothing between them: x between 0.25 and 0.75"

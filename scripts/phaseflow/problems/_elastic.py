@@ -33,10 +33,9 @@ class Diagnosis:
 
 def explain(program: LinearProgram, message: str) -> Diagnosis:
     """Say why a program has no answer; `message` is what the solver said."""
-    crossed = [u for u in program.unknowns if u.lower is not None and u.upper is not None and u.lower > u.upper]
+    crossed = [f"{u.name} between {_write(u.lower)} and {_write(u.upper)}" for u in program.unknowns if _is_empty(u)]
     if crossed:
-        listed = ", ".join(f"{u.name} between {_write(u.lower)} and {_write(u.upper)}" for u in crossed[:_MOST_NAMED])
-        return Diagnosis("infeasible", f"bounds that cross: {listed}")
+        return Diagnosis("infeasible", f"bounds with nothing between them: {', '.join(crossed[:_MOST_NAMED])}")
     elastic, parts = _relax(program)
     answer = solve(elastic, "highs")
     if answer.status != "converged":
@@ -52,6 +51,13 @@ def explain(program: LinearProgram, message: str) -> Diagnosis:
         text = "it is proven in exact arithmetic that no point keeps all constraints"
         return Diagnosis("infeasible", _name(given), text if is_proven else "that there is no answer is the solver's, in floating point")
     return _find_ray(program, answer.point[:n], message)
+
+
+def _is_empty(unknown: Unknown) -> bool:
+    """Whether no number, or no whole one where one is wanted, lies between the bounds of a variable."""
+    if unknown.lower is None or unknown.upper is None:
+        return False
+    return bool(unknown.upper.floor() < unknown.lower.ceil() if unknown.is_integer else unknown.upper < unknown.lower)
 
 
 def _is_hopeless(elastic: LinearProgram) -> bool:

@@ -5,6 +5,7 @@ Least sum of cost * x within lower <= x <= upper, where each constraint keeps lo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -91,5 +92,8 @@ class LinearProgram:
 
 
 def to_double(value: Rational) -> float:
-    """Return the double next to a rational."""
-    return int(value.p) / int(value.q)
+    """Return the double next to a rational, infinite beyond the largest."""
+    try:
+        return int(value.p) / int(value.q)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf

@@ -157,6 +157,8 @@ class Planner:
 
 def _measure_rounding(value: float, exact: Fraction) -> float:
     """Return by how much a double lies off its exact value at most, rounded up."""
+    if math.isinf(value):
+        return math.inf
     off = abs(Fraction(value) - exact)
     near = float(off)
     return near if Fraction(near) >= off else math.nextafter(near, math.inf)
