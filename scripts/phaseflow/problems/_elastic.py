@@ -19,6 +19,7 @@ from phaseflow.problems._linear_program import ONE, ZERO, Constraint, LinearProg
 # What gives less than this, relative to its size, is rounding, where the amounts are not exact.
 _NOTHING = 1e-7
 _MOST_NAMED = 8
+_PROVEN = "it is proven in exact arithmetic that no point keeps all constraints"
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def explain(program: LinearProgram, message: str) -> Diagnosis:
     """Say why a program has no answer; `message` is what the solver said."""
     crossed = [f"{u.name} between {_write(u.lower)} and {_write(u.upper)}" for u in program.unknowns if _is_empty(u)]
     if crossed:
-        return Diagnosis("infeasible", f"bounds with nothing between them: {', '.join(crossed[:_MOST_NAMED])}")
+        return Diagnosis("infeasible", f"bounds with nothing between them: {', '.join(crossed[:_MOST_NAMED])}", _PROVEN)
     elastic, parts = _relax(program)
     answer = solve(elastic, "highs")
     if answer.status != "converged":
@@ -48,8 +49,7 @@ def explain(program: LinearProgram, message: str) -> Diagnosis:
     given = [(constraint, sign, amount) for (constraint, sign), amount in zip(parts, gives, strict=True) if amount > 0]
     if given:
         is_proven = _is_hopeless(elastic) if elastic.has_integers else is_exact
-        text = "it is proven in exact arithmetic that no point keeps all constraints"
-        return Diagnosis("infeasible", _name(given), text if is_proven else "that there is no answer is the solver's, in floating point")
+        return Diagnosis("infeasible", _name(given), _PROVEN if is_proven else "that there is no answer is the solver's, in floating point")
     return _find_ray(program, answer.point[:n], message)
 
 
