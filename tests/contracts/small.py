@@ -70,7 +70,8 @@ optimize:
     sweep: {fixed.b: [50, 90]}
   mix:
     program:
-      linear: {maximize: 5*p + 4*q, variables: {p: {}, q: {}}, parameters: {h: 24}, constraints: {hours: 6*p + 4*q <= h, room: p + 2*q <= 6}}
+      linear:
+        {maximize: 5*p + 4*q, variables: {p: {}, q: {}}, parameters: {h: 24}, constraints: {hours: 6*p + 4*q <= h, room: p + 2*q <= 6}}
     sweep: {h: {start: 6, stop: 48, count: 8}}
 fit:
   longley: {linear: "TOTEMP ~ GNP + YEAR", to: data.longley}
