@@ -156,6 +156,6 @@ def test_a_job_out_of_memory_is_given_more(make, on_slurm):
     record.parent.mkdir(parents=True)
     record.write_text("s\tmax_rss\n100\t10\n")
     output = finish(there.start(*PROFILE))
-    assert "mem_mb=500" in output
-    assert "mem_mb=1000" in output
+    assert "mem_mb=701" in output
+    assert "mem_mb=1402" in output
     check_finished(there, here.digest())
