@@ -71,7 +71,10 @@ optimize:
   mix:
     program:
       linear:
-        {maximize: 5*p + 4*q, variables: {p: {}, q: {}}, parameters: {h: 24}, constraints: {hours: 6*p + 4*q <= h, room: p + 2*q <= 6}}
+        maximize: 5*p + 4*q
+        variables: {p: {}, q: {}}
+        parameters: {h: 24}
+        constraints: {hours: 6*p + 4*q <= h, room: p + 2*q <= 6}
     sweep: {h: {start: 6, stop: 48, count: 8}}
 fit:
   longley: {linear: "TOTEMP ~ GNP + YEAR", to: data.longley}

@@ -9,7 +9,7 @@ from flint import fmpq
 
 from phaseflow.problems import _simplex
 from phaseflow.problems._elastic import explain
-from phaseflow.problems._exact_optimum import find_optimum, find_prices
+from phaseflow.problems._exact_optimum import find_optimum, find_prices, is_proven
 from phaseflow.problems._highs import solve
 from phaseflow.problems._linear_program import ONE, ZERO, Constraint, LinearProgram, Unknown, to_double
 
@@ -159,6 +159,24 @@ def test_beales_program_does_not_cycle():
     optimum = find_optimum(program, np.zeros(4), np.zeros(3))
     assert program.find_cost(optimum.point) == fmpq(-1, 20)
     check_duality(program, optimum)
+
+
+def test_a_point_and_prices_that_are_a_little_off_prove_nothing():
+    for seed in range(60):
+        program = draw_program(seed)
+        _, optimum = find(program)
+        if optimum.status != "optimal":
+            continue
+        prices = optimum.basis.find_prices(program.cost)
+        assert is_proven(program, optimum.point, prices)
+        for place, cost in enumerate(program.cost):
+            moved = [x + EPSILON * (j == place) for j, x in enumerate(optimum.point)]
+            assert not cost or not is_proven(program, moved, prices)
+        if any(price.less != price.more for price in find_prices(program, optimum.basis)):
+            continue
+        # Where the slopes on both sides agree everywhere there is only one set of prices that is optimal.
+        for place in range(len(prices)):
+            assert not is_proven(program, optimum.point, [y + EPSILON * (i == place) for i, y in enumerate(prices)])
 
 
 def test_a_budget_of_pivots_ends_the_search():

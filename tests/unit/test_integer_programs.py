@@ -4,11 +4,13 @@ import itertools
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from phaseflow.config import load_config
 from phaseflow.errors import ConfigError
 from phaseflow.plugins import load_plugin
+from phaseflow.trials import _complete_evidence
 
 FURNITURE = {
     "maximize": "60*desks + 30*tables + 20*chairs",
@@ -55,11 +57,61 @@ def test_a_price_is_the_slope_when_a_parameter_is_swept(tmp_path):
     assert more.value - base.value == 0.5 * base.evidence["price_more.paint"]
 
 
+def test_a_program_too_large_for_exact_arithmetic_says_so_and_has_the_solvers_prices(tmp_path, monkeypatch):
+    exact, _ = solve(tmp_path, {"linear": FURNITURE})
+    monkeypatch.setattr("phaseflow.problems._exact_optimum.MOST_TIGHT", 0)
+    solution, _ = solve(tmp_path, {"linear": FURNITURE})
+    assert (solution.status, solution.certificate.kind) == ("converged", "none")
+    assert solution.certificate.reason == "more than 0 constraints at their bounds are too many for exact arithmetic"
+    assert "gap_proven" not in solution.evidence
+    # Two basic variables of three digits each: errors of a few ulps.
+    assert solution.value == pytest.approx(exact.value, rel=1e-13)
+    assert solution.evidence["price.paint"] == pytest.approx(10, rel=1e-13)
+    assert max(solution.evidence["kkt_residual"], solution.evidence["feasibility"]) < 1e-11
+    whole, _ = solve(tmp_path, {"facility": TOWNS})
+    assert "the point is in floating point: more than 0" in whole.certificate.reason
+
+
+def test_a_degenerate_program_too_large_for_two_sides_has_one_price(tmp_path, monkeypatch):
+    program = {"minimize": "x + 3*y", "variables": {"x": {}, "y": {}}, "constraints": {"room": "x <= 4", "need": "x + y >= 4"}}
+    both, _ = solve(tmp_path, {"linear": program})
+    assert (both.evidence["price_less.need"], both.evidence["price_more.need"]) == (1, 3)
+    assert "price.need" not in both.evidence
+    monkeypatch.setattr("phaseflow.problems._exact_optimum._MOST_PRICED", 0)
+    one, _ = solve(tmp_path, {"linear": program})
+    assert 1 <= one.evidence["price.need"] <= 3
+    assert "price_more.need" not in one.evidence
+
+
 def test_a_number_is_exact_as_written_and_a_swept_one_as_the_table_shows_it(tmp_path):
     program = {"linear": {"minimize": "x", "variables": {"x": {}}, "parameters": {"b": "1/3"}, "constraints": {"c": "x >= b"}}}
     assert "is 1/3:" in solve(tmp_path, program)[0].certificate.reason
     assert "is 1/10:" in solve(tmp_path, program, b=0.1)[0].certificate.reason
     assert "is 3333/10000:" in solve(tmp_path, program, b=0.3333)[0].certificate.reason
+
+
+def test_what_tolerances_hide_is_seen_in_exact_arithmetic(tmp_path):
+    # HiGHS keeps constraints to 1e-7, and takes bounds of 1e20 for infinite.
+    narrow = {
+        "minimize": "x",
+        "variables": {"x": {}},
+        "parameters": {"b": "1/3"},
+        "constraints": {"low": "x >= b", "high": "x <= 333333333/1000000000"},
+    }
+    solution, _ = solve(tmp_path, {"linear": narrow})
+    assert solution.status == "infeasible"
+    assert "proven in exact arithmetic" in solution.certificate.reason
+    wide = {"maximize": "x", "variables": {"x": {}}, "constraints": {"c": "x <= 1e30"}}
+    solution, point = solve(tmp_path, {"linear": wide})
+    assert (solution.status, solution.certificate.kind, point["x"]) == ("converged", "exact_optimal", 1e30)
+
+
+def test_the_best_of_a_maximum_is_the_greatest(tmp_path):
+    table = pd.DataFrame({"value": [1.0, 3.0, 2.0], "status": "converged", "feasibility": 0.0})
+    program = {"linear": FURNITURE}
+    assert _complete_evidence(load(tmp_path, program), table)["gap_best_seen"].tolist() == [2, 0, 1]
+    least = {"linear": {"minimize": "x", "variables": {"x": {}}}}
+    assert _complete_evidence(load(tmp_path, least), table)["gap_best_seen"].tolist() == [0, 2, 1]
 
 
 def test_bounds_can_be_left_out_and_swept(tmp_path):
@@ -84,6 +136,13 @@ def test_coefficients_may_be_any_expression_of_parameters(tmp_path):
     }
     # Least x + 2 y - 1 with x + 2 y = 9.
     assert solve(tmp_path, {"linear": program})[0].value == 8
+
+
+def test_a_coefficient_that_is_no_number_fails_the_trial_by_its_name(tmp_path):
+    program = {"minimize": "x/(a - 1)", "variables": {"x": {}}, "parameters": {"a": 2}}
+    solution, _ = solve(tmp_path, {"linear": program}, a=1.0)
+    assert (solution.status, solution.message) == ("failed", "the coefficient 1/(a - 1) is not a finite number")
+    assert solve(tmp_path, {"linear": program})[0].value == 0
 
 
 def test_knapsacks_are_those_of_brute_force(tmp_path):

@@ -67,7 +67,7 @@ def draw(canvas: Canvas, data: pd.DataFrame, source: Source, _options: NoOptions
         at = parts["infeasible"]["at"]
         upper.plot(at, [0.05] * len(at), "x", color="C1", transform=upper.get_xaxis_transform(), label="infeasible")
         upper.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
-    upper.set_ylabel("greatest value" if _is_maximum(source.settings) else "least cost")
+    upper.set_ylabel("greatest value" if source.settings.planned.is_maximum else "least cost")
     if has_prices:
         lower.set_ylabel("shadow price")
     lower.set_xlabel(find_axis(source.settings))
@@ -76,13 +76,9 @@ def draw(canvas: Canvas, data: pd.DataFrame, source: Source, _options: NoOptions
     canvas.align_ylabels()
 
 
-def _is_maximum(study: Study) -> bool:
-    return study.program is not None and study.program.linear is not None and study.program.linear.maximize is not None
-
-
 def write_caption(name: str, study: Study) -> str:
     """Say what is drawn."""
-    what = "greatest value" if _is_maximum(study) else "least cost"
+    what = "greatest value" if study.planned.is_maximum else "least cost"
     if study.planned.statement.has_integers:
         return f"{name}: the {what} against {find_axis(study)}. With whole numbers in it there are no prices: it may jump."
     return (

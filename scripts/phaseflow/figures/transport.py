@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 _MOST_NODES = 24
+# Where along a way its label can stand; labels nearer than this in both directions (of the way, of a row) would touch.
+_PLACES = (0.3, 0.5, 0.7, 0.4, 0.6, 0.2, 0.8)
+_WIDE, _HIGH = 0.19, 0.2
 
 
 def suits(study: Study) -> bool:
@@ -70,9 +73,12 @@ def draw(canvas: Canvas, data: pd.DataFrame, _source: Source, _options: NoOption
     heights = {kind: _spread(len(sides[kind]), n_rows) for kind in ("supply", "demand")}
     rows = {kind: dict(zip(sides[kind]["from"], heights[kind], strict=True)) for kind in heights}
     largest = sides["flow"]["amount"].max() or 1.0
+    taken: list[tuple[float, float]] = []
     for way in sides["flow"].itertuples():
         low, high = rows["supply"][way[2]], rows["demand"][way[3]]
-        _draw_way(axes, low, high, float(way.amount), float(way.price), float(largest))
+        place = _choose_place(low, high, taken)
+        taken += [(place, low + place * (high - low))] if way.amount > 0 else []
+        _draw_way(axes, low, high, float(way.amount), float(way.price), float(largest), place)
     for kind, x, colour in (("supply", 0.0, "C0"), ("demand", 1.0, "C1")):
         for node, y in zip(sides[kind].itertuples(), heights[kind], strict=True):
             axes.plot(x, y, "o", color=colour, markersize=11)
@@ -99,13 +105,18 @@ def _spread(count: int, n_rows: int) -> list[float]:
     return [n_rows * (1 - (place + 0.5) / count) for place in range(count)]
 
 
-def _draw_way(axes: Axes, low: float, high: float, amount: float, cost: float, largest: float) -> None:
-    """Draw one way; one that is not used is thin and grey."""
+def _choose_place(low: float, high: float, taken: list[tuple[float, float]]) -> float:
+    """Return how far along a way its label stands: the first place that keeps clear of those before it, or the first of all."""
+    clear = (place for place in _PLACES if all(abs(place - x) > _WIDE or abs(low + place * (high - low) - y) > _HIGH for x, y in taken))
+    return next(clear, _PLACES[0])
+
+
+def _draw_way(axes: Axes, low: float, high: float, amount: float, cost: float, largest: float, place: float) -> None:
+    """Draw one way; one that is not used is thin and grey; the label stands at `place` between its ends, 0 to 1."""
     is_used = amount > 0
     width = 0.8 + 5 * amount / largest if is_used else 0.7
     axes.plot([0, 1], [low, high], color="#4a7a96" if is_used else "#cccccc", linewidth=width, alpha=0.55 if is_used else 1, zorder=0)
     if is_used:
-        place = 0.3
         box = {"facecolor": "white", "edgecolor": "none", "pad": 1.2, "alpha": 0.9}
         text = f"{amount:.6g} at {cost:.4g}"
         axes.text(place, low + place * (high - low), text, ha="center", va="center", fontsize=8, bbox=box)

@@ -34,10 +34,15 @@ def _find_proof(solved: pd.DataFrame, what: str) -> list[Finding]:
     """Say of how many trials the optimum is exact, and how far the others can be from theirs."""
     findings = []
     is_exact = to_texts(solved, "certificate").reindex(solved.index) == "exact_optimal"
-    reasons = "; ".join(list(dict.fromkeys(to_texts(solved[is_exact], "certificate_reason")))[:_MOST_REASONS])
+    reasons = list(dict.fromkeys(to_texts(solved[is_exact], "certificate_reason")))
+    proof = (
+        reasons[0]
+        if len(reasons) == 1
+        else "a basis and its prices, checked in exact rational arithmetic; the table has each as a fraction"
+    )
     if is_exact.any():
         claim = f"That this is the {what} is proven in exact arithmetic for {count_of(int(is_exact.sum()), len(solved), 'trial')}."
-        findings.append(Finding("supported", claim, f"{reasons}."))
+        findings.append(Finding("supported", claim, f"{proof[0].upper()}{proof[1:]}."))
     rest = solved[~is_exact]
     gaps, values = to_numbers(rest, "gap_proven"), to_numbers(rest, "value")
     evidence = "; ".join(list(dict.fromkeys(to_texts(rest, "certificate_reason")))[:_MOST_REASONS]) + "."

@@ -12,7 +12,7 @@ from fractions import Fraction
 import numpy as np
 
 from phaseflow.expressions.rationals import Rational, to_rational
-from phaseflow.problems._exact_optimum import find_optimum, fix_integers
+from phaseflow.problems._exact_optimum import Optimum, find_optimum, fix_integers
 from phaseflow.problems._highs import solve
 from phaseflow.problems._linear_program import ONE, ZERO, Constraint, LinearProgram, Unknown, to_double
 
@@ -23,11 +23,12 @@ _MOST_NAMED = 8
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """Why there is no answer: the status, and the message that explains it."""
+    """Why there is no answer: status, message, and what proves it; or the optimum, where there is one after all."""
 
     status: str
     message: str
     reason: str = ""
+    optimum: Optimum | None = None
 
 
 def explain(program: LinearProgram, message: str) -> Diagnosis:
@@ -101,6 +102,8 @@ def _name(given: list[tuple[Constraint, int, Rational]]) -> str:
 def _find_ray(program: LinearProgram, point: np.ndarray, message: str) -> Diagnosis:
     """Say along which variables the value improves for ever."""
     optimum = find_optimum(program, point, np.zeros(len(program.constraints)))
+    if optimum.status == "optimal" and not program.has_integers:
+        return Diagnosis("converged", message, optimum=optimum)
     if optimum.status != "unbounded":
         return Diagnosis("failed", message)
     names = [program.unknowns[v].name for v in optimum.ray]

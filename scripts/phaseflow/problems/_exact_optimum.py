@@ -75,7 +75,30 @@ def _finish(program: LinearProgram, basis: Basis) -> Optimum:
     basis, ray = improve(basis, program.cost, budget)
     if ray:
         return Optimum("unbounded", ray=tuple(sorted(v for v in ray if v < basis.n)))
+    if not is_proven(program, basis.values[: basis.n], basis.find_prices(program.cost)):
+        return Optimum("unknown", "the point and the prices of the basis do not prove each other")
     return Optimum("optimal", basis=basis)
+
+
+def is_proven(program: LinearProgram, point: Sequence[Rational], prices: Sequence[Rational]) -> bool:
+    """Tell whether a point keeps all bounds and costs exactly what the prices earn, which no point can cost less than.
+
+    Nothing of the simplex method is used. Source: the duality theorem; Chvatal (1983), Linear Programming, ch. 5 and 9.
+    """
+    reduced = [
+        cost - sum((a * prices[i] for i, a in column if prices[i]), ZERO)
+        for cost, column in zip(program.cost, program.columns, strict=True)
+    ]
+    activity = [sum((c * point[j] for j, c in constraint.terms.items() if point[j]), ZERO) for constraint in program.constraints]
+    earned = program.constant
+    for value, slope, lower, upper in zip([*point, *activity], [*reduced, *prices], program.lower, program.upper, strict=True):
+        if (lower is not None and value < lower) or (upper is not None and value > upper):
+            return False
+        bound = lower if slope > 0 else upper
+        if slope != 0 and bound is None:
+            return False
+        earned += slope * bound if slope != 0 else ZERO
+    return bool(earned == program.find_cost(point))
 
 
 @dataclass(frozen=True)

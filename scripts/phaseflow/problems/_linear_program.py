@@ -11,7 +11,7 @@ from functools import cached_property
 
 from flint import fmpq
 
-from phaseflow.expressions.rationals import Rational, to_fraction
+from phaseflow.expressions.rationals import Rational
 
 ZERO, ONE = fmpq(0), fmpq(1)
 
@@ -92,4 +92,4 @@ class LinearProgram:
 
 def to_double(value: Rational) -> float:
     """Return the double next to a rational."""
-    return float(to_fraction(value))
+    return int(value.p) / int(value.q)

@@ -11,6 +11,7 @@ from phaseflow.expressions.affine import Affine, separate
 from phaseflow.expressions.arrays import evaluate
 from phaseflow.expressions.quantity import Quantity
 from phaseflow.expressions.rationals import Rational, evaluate_exactly, to_rational
+from phaseflow.expressions.text import format_expression
 from phaseflow.expressions.tree import Node
 from phaseflow.problems._linear_program import ONE, ZERO, Constraint, LinearProgram, Unknown, to_double
 from phaseflow.settings.programs import Facility, Linear, Statement, Transport
@@ -156,10 +157,8 @@ class LinearTranslation:
 
 
 def _evaluate(node: Node, numbers: Numbers) -> Rational:
-    exact = evaluate_exactly(node, {name: [value] for name, value in numbers.items()}, 1)
-    if exact is not None:
-        return exact[0]
     value = float(evaluate(node, {name: to_double(number) for name, number in numbers.items()}))
     if not math.isfinite(value):
-        raise ValueError("a coefficient is not a finite number")
-    return to_rational(Fraction(repr(value)))
+        raise ValueError(f"the coefficient {format_expression(node)} is not a finite number")
+    exact = evaluate_exactly(node, {name: [number] for name, number in numbers.items()}, 1)
+    return to_rational(Fraction(repr(value))) if exact is None else exact[0]

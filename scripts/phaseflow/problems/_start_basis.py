@@ -37,10 +37,13 @@ def choose_basis(
     for j, column in enumerate(program.columns):
         reduced[j] -= sum(to_double(a) * prices[i] for i, a in column)
     places, distance = _rest(values, lower, upper)
-    order = sorted(range(n + m), key=lambda v: (distance[v] == 0, abs(reduced[v]) > _NEAR if distance[v] == 0 else -distance[v], v))
-    slack = {v for v in range(n, n + m) if distance[v] > 0}
-    rows = [i for i in range(m) if n + i not in slack]
-    for v in [*slack, *_pick_independent(program, rows, [v for v in order if v not in slack])]:
+    slack = [v for v in range(n, n + m) if distance[v] > 0]
+    rows = [i for i in range(m) if distance[n + i] == 0]
+    idle = [v for v in (*range(n), *(n + i for i in rows)) if distance[v] == 0 and abs(reduced[v]) <= _NEAR]
+    between = sorted((v for v in range(n) if distance[v] > 0), key=lambda v: (-distance[v], v))
+    # The variables of the constraints make a basis by themselves, so that there always is one.
+    order = list(dict.fromkeys([*between, *idle, *(n + i for i in rows)]))
+    for v in [*slack, *_pick_independent(program, rows, order)]:
         places[v] = Place.BASIC
     return Basis(program, places, lower, upper)
 

@@ -20,7 +20,6 @@ from phaseflow.problems._highs import Answer, measure_residual, measure_violatio
 from phaseflow.problems._linear_program import LinearProgram, to_double
 from phaseflow.problems._planning import Numbers, choose_translation, read_numbers
 from phaseflow.problems._simplex import Basis
-from phaseflow.settings.programs import Linear
 from phaseflow.settings.studies import Study
 
 
@@ -42,7 +41,7 @@ class Planner:
     def __init__(self, study: Study, _tables: Mapping[str, Path]) -> None:
         program = study.planned
         self.statement, self.translation = program.statement, choose_translation(program.statement)
-        self.is_maximum = isinstance(self.statement, Linear) and self.statement.maximize is not None
+        self.is_maximum = program.is_maximum
         self.time_limit = None if program.time_limit_s is None else program.time_limit_s.value
         self.n_columns = len(self.statement.list_columns())
 
@@ -55,19 +54,22 @@ class Planner:
             return self._give_up("failed", str(error), "")
         answer = solve(program, METHODS[trial["algorithm"]], self.time_limit)
         if answer.status == "failed":
-            return self._explain(program, answer.message)
+            return self._explain(program, answer.message, numbers)
         if np.isnan(answer.point).any():
             return self._give_up(self._name_limit(answer.status), answer.message, "a limit was met before there was an answer")
         if program.has_integers:
             return self._report(self._weigh_integers(program, answer), numbers)
         optimum = find_optimum(program, answer.point, answer.prices)
         if optimum.status in ("infeasible", "unbounded"):
-            return self._explain(program, answer.message)
+            return self._explain(program, answer.message, numbers)
         found = self._weigh(program, answer, optimum.reason) if optimum.basis is None else self._certify(program, optimum, optimum.basis)
         return self._report(found, numbers)
 
-    def _explain(self, program: LinearProgram, message: str) -> Solution:
+    def _explain(self, program: LinearProgram, message: str, numbers: Numbers) -> Solution:
+        """Say why there is no answer; where exact arithmetic finds one that the solver's tolerances hid, return it."""
         diagnosis = explain(program, message)
+        if diagnosis.optimum is not None and diagnosis.optimum.basis is not None:
+            return self._report(self._certify(program, diagnosis.optimum, diagnosis.optimum.basis), numbers)
         return self._give_up(diagnosis.status, diagnosis.message, diagnosis.reason)
 
     def _certify(self, program: LinearProgram, optimum: Optimum, basis: Basis) -> _Found:

@@ -254,11 +254,17 @@ STATEMENTS: tuple[Literal["transport", "facility", "linear"], ...] = ("transport
 
 
 class Program(Settings):
-    """A linear or mixed-integer program."""
+    """A linear or mixed-integer program by HiGHS; without integers its optimum is exact, in the numbers as written."""
 
     transport: Transport | None = Field(None, description="a transportation problem")
     facility: Facility | None = Field(None, description="a facility location problem")
-    linear: Linear | None = Field(None, description="a general linear or mixed-integer program")
+    linear: Linear | None = Field(
+        None,
+        description="a linear or mixed-integer program, written out. Without integers, in each of the three, `price.<constraint>` is the "
+        "slope of the optimum when the number that bounds the constraint grows, `price_less` and `price_more` are the slopes to its left "
+        "and right (infinite where the constraint could not be kept), and `price` is empty where these differ; with integers the optimum "
+        "jumps, so there are no prices, and `best_bound` is the solver's, in floating point",
+    )
     time_limit_s: Annotated[Real, AfterValidator(positive)] | None = Field(
         None,
         description="the most seconds that the solver may take for a trial; its status is then time_limit, its row the one thing that may "
@@ -282,3 +288,8 @@ class Program(Settings):
         """What is planned."""
         statement: Statement = getattr(self, self.word)
         return statement
+
+    @property
+    def is_maximum(self) -> bool:
+        """Whether the greatest value is wanted."""
+        return self.linear is not None and self.linear.maximize is not None
