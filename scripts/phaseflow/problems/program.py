@@ -88,7 +88,8 @@ class Planner:
         evidence |= self._tabulate_prices(program, sides, plain)
         gap = evidence["gap_proven"]
         point = np.array([to_double(x) for x in optimum.point])
-        certificate = Certificate("exact_optimal", text, gap=gap, scope="global", point=point, value=double, error=0.0, least=double)
+        error = max((_measure_rounding(x, to_fraction(y)) for x, y in zip(point.tolist(), optimum.point, strict=True)), default=0.0)
+        certificate = Certificate("exact_optimal", text, gap=gap, scope="global", point=point, value=double, error=error, least=double)
         return _Found("converged", "optimal, exactly", double, optimum.point, evidence, certificate)
 
     def _tabulate_prices(
