@@ -230,6 +230,19 @@ def test_an_unbounded_program_has_a_status_and_a_direction(tmp_path):
         assert (solution.status, solution.message) == ("unbounded", "the value improves for ever along x, y")
 
 
+def test_a_time_limit_ends_a_trial_with_a_status_and_what_is_known(tmp_path):
+    random = np.random.default_rng(1)
+    sites = {f"s{i}": {"capacity": int(random.integers(60, 120)), "fixed": int(random.integers(50, 200))} for i in range(30)}
+    demand = {f"d{j}": int(random.integers(5, 30)) for j in range(60)}
+    cost = {site: {town: round(float(random.random() * 10), 2) for town in demand} for site in sites}
+    stated = {"single_source": True, "sites": sites, "demand": demand, "cost": cost}
+    # The solver looks at the clock before its first node: no answer is known then.
+    solution, _ = solve(tmp_path, {"facility": stated, "time_limit_s": 1e-9})
+    assert solution.status == "time_limit"
+    assert np.isnan(solution.value)
+    assert solution.certificate.reason == "a limit was met before there was an answer"
+
+
 def test_sites_from_a_table_say_the_same_as_numbers(tmp_path):
     (tmp_path / "sites.csv").write_text("site,capacity,fixed\na,10,7\nb,6,2\nc,8,4\n")
     config = {"data": {"sites": {"file": "sites.csv"}}, "optimize": {"it": {"program": {"facility": TOWNS | {"sites": "data.sites"}}}}}
