@@ -17,9 +17,11 @@ from phaseflow.settings.scenarios import Scenario
 from phaseflow.settings.studies import Study
 
 # Python with the engine and the tables loaded, and the room that each number of a table takes while it is made.
-_BASE_MB = 500
+_BASE_MB = 300
 _BYTES_A_NUMBER = 40
 _LARGEST_MB = 8000
+# A submitted job runs two Snakemakes around the chunk, each with the plan: so much, and so many bytes a member of the plan.
+_AROUND_MB, _AROUND_BYTES = 400, 600
 # A chunk is integrated in parts of so many rows.
 _ROWS_HELD = 1_000_000
 _SECONDS_A_TRIAL = 0.5
@@ -30,7 +32,7 @@ _RECORDS_READ = 20
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a chunk needs."""
+    """What a chunk needs, with the Snakemakes around it."""
 
     seconds: float
     memory_mb: int
@@ -50,20 +52,23 @@ class Estimate:
         return f"{seconds}s" if seconds < 60 else None
 
 
-def estimate_chunk(section: str, name: str, settings: Scenario | Study, n_members: int) -> Estimate:
-    """Return what a chunk of so many members needs at most."""
-    model = _model_scenario(settings, n_members) if isinstance(settings, Scenario) else Estimate(_SECONDS_A_TRIAL * n_members, 2 * _BASE_MB)
+def estimate_chunk(section: str, name: str, settings: Scenario | Study, n_members: int, n_planned: int) -> Estimate:
+    """Return what a chunk of so many members needs at most, of a plan with so many."""
     found = list(islice(_read_records(paths.TIMINGS / section / name), _RECORDS_READ))
-    if not found:
-        return model
-    seconds, memory = (max(column) for column in zip(*found, strict=True))
-    return Estimate(seconds, max(_BASE_MB, math.ceil(_SPARE * memory)))
+    if found:
+        seconds, memory = (max(column) for column in zip(*found, strict=True))
+        memory = max(_BASE_MB, _SPARE * memory)
+    elif isinstance(settings, Scenario):
+        seconds, memory = _model_scenario(settings, n_members)
+    else:
+        seconds, memory = _SECONDS_A_TRIAL * n_members, 2 * _BASE_MB
+    return Estimate(seconds, 100 * math.ceil((memory + _AROUND_MB + n_planned * _AROUND_BYTES / 1e6) / 100))
 
 
-def _model_scenario(scenario: Scenario, n_members: int) -> Estimate:
+def _model_scenario(scenario: Scenario, n_members: int) -> tuple[float, float]:
     work = scenario.work
     memory = _BASE_MB + min(n_members * work.rows, _ROWS_HELD) * (work.dimension + 2) * _BYTES_A_NUMBER / 1e6
-    return Estimate(n_members * work.seconds, min(_LARGEST_MB, math.ceil(memory)))
+    return n_members * work.seconds, min(_LARGEST_MB, memory)
 
 
 def _read_records(folder: Path) -> Iterator[tuple[float, float]]:

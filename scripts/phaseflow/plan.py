@@ -99,8 +99,9 @@ class Plan:
 
     def _estimate_chunk(self, section: str, name: str) -> Estimate:
         """Return what the largest chunk of a scenario or study needs."""
-        largest = max(len(places) for places in self.members(section, name).chunks())
-        return estimate_chunk(section, name, self.entries[section][name], largest)
+        members = self.members(section, name)
+        largest = max(len(places) for places in members.chunks())
+        return estimate_chunk(section, name, self.entries[section][name], largest, len(members))
 
     def needs(self, section: str, name: str) -> Estimate:
         """Return what a chunk is to be given.

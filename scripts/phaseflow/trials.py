@@ -62,7 +62,7 @@ def solve_chunk(
         solution = solve(values, open_stream(block.seed or 0, int(trials.streams[place])))
         solutions.append(solution)
         print(f"{block.place}: {len(solutions)} of {len(places)}, {_describe(trials, place, solution)}", flush=True)
-        if solution.status in ("failed", "infeasible"):
+        if solution.status in ("failed", "infeasible", "unbounded"):
             swept = ", ".join(f"{name} {column[place]}" for name, column in trials.columns.items())
             text = f"{block.place}: trial {trials.ids[place]} ({swept}) {solution.status}: {solution.message}"
             print(text)
@@ -180,15 +180,17 @@ def _is_answer(study: Study, table: pd.DataFrame) -> pd.Series[bool]:
 
 
 def _find_best(study: Study, table: pd.DataFrame) -> int:
-    """Return the place of the row with the least value among answers, the first of equals; 0 where there is no answer."""
-    return int(np.argmin(table["value"].where(_is_answer(study, table), np.inf).to_numpy()))
+    """Return the place of the row with the best value among answers, the first of equals; 0 where there is no answer."""
+    costs = -table["value"] if study.program is not None and study.program.is_maximum else table["value"]
+    return int(np.argmin(costs.where(_is_answer(study, table), np.inf).to_numpy()))
 
 
 def _complete_evidence(study: Study, table: pd.DataFrame) -> dict[str, Any]:
     """Return the table's columns with what only the whole study can tell."""
-    answers = table["value"].where(_is_answer(study, table))
+    costs = -table["value"] if study.program is not None and study.program.is_maximum else table["value"]
+    answers = costs.where(_is_answer(study, table))
     same = list_problem_columns(study)
     best = answers.groupby([table[name] for name in same], dropna=False).transform("min") if same else answers.min()
     columns: dict[str, Any] = {name: table[name] for name in table.columns}
-    columns["gap_best_seen"] = table["value"] - best
+    columns["gap_best_seen"] = costs - best
     return columns

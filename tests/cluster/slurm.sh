@@ -61,6 +61,7 @@ InactiveLimit=0
 KillWait=5
 NodeName=$host NodeAddr=127.0.0.1 CPUs=$(nproc) RealMemory=$(awk '/MemTotal/{print int($2/1024*0.9)}' /proc/meminfo) State=UNKNOWN
 PartitionName=debug Nodes=$host Default=YES MaxTime=INFINITE DefMemPerCPU=500 State=UP OverSubscribe=NO
+PartitionName=long Nodes=$host MaxTime=INFINITE DefMemPerCPU=500 State=UP OverSubscribe=NO
 CONF
 }
 

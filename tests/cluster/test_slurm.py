@@ -34,10 +34,10 @@ simulate:
     sweep: {rho: {start: 24, stop: 32, count: 600}}
     chunk: 5000
 """
-# A trajectory of 256 megabytes, of which there are copies while tables are made, for longer than Slurm takes between two looks.
+# A trajectory of 384 megabytes, of which there are copies while tables are made, for longer than Slurm takes between two looks.
 LARGE = """\
 simulate:
-  large: {system: lorenz96, time: {stop: 10, samples: 800000}, certify: none}
+  large: {system: lorenz96, time: {stop: 10, samples: 1200000}, certify: none}
 report: {figures: []}
 """
 
@@ -50,9 +50,9 @@ def wait_for(condition, process):
         time.sleep(0.2)
 
 
-def list_jobs(state):
-    """Return the ids of the jobs in a state: R for running, PD for pending."""
-    return subprocess.run(["squeue", "-h", "-t", state, "-o", "%i"], capture_output=True, text=True, check=True).stdout.split()
+def list_jobs(state, columns="%i"):
+    """Return the ids, or other columns, of the jobs in a state: R for running, PD for pending, all."""
+    return subprocess.run(["squeue", "-h", "-t", state, "-o", columns], capture_output=True, text=True, check=True).stdout.split()
 
 
 def set_node(state):
@@ -78,6 +78,26 @@ def test_results_are_those_of_a_local_run(make, on_slurm):
     # Three chunks are one pack, and the study's is another; then gather, collect, fit, draw and report.
     assert count_submissions(there.output) == 7
     assert there.run(*PROFILE) == {}
+
+
+def test_long_chunks_go_in_an_array_to_the_partition_that_they_fit(make, on_slurm):
+    here, there = make(TINY, "here"), on_slurm(TINY)
+    here.run()
+    # By what an earlier chunk took, these take 200 s and are given 17 minutes.
+    record = there.results / "timings/simulate/wide/0000000000000000.tsv"
+    record.parent.mkdir(parents=True)
+    record.write_text("s\tmax_rss\n200\t100\n")
+    partitions = there.path / "partitions.yaml"
+    partitions.write_text("partitions: {debug: {max_runtime: 15, max_mem_mb: 4000}, long: {max_runtime: 60, max_mem_mb: 4000}}\n")
+    before = list_jobs("all", "%A|%F|%K|%P")
+    finish(there.start(*PROFILE, "--slurm-partition-config", str(partitions)))
+    jobs = [line.split("|")[1:] for line in list_jobs("all", "%A|%F|%K|%P") if line not in before]
+    tasks = [job for job in jobs if job[1] != "N/A"]
+    # The pack of the study's trials, which are short, goes to the other partition; the steps after them have an hour.
+    assert sorted(task[1:] for task in tasks) == [["1", "long"], ["2", "long"], ["3", "long"]]
+    assert len({task[0] for task in tasks}) == 1
+    assert sum(job[2] == "debug" for job in jobs) == 1
+    check_finished(there, here.digest())
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +155,6 @@ def test_a_job_out_of_memory_is_given_more(make, on_slurm):
     record.parent.mkdir(parents=True)
     record.write_text("s\tmax_rss\n100\t10\n")
     output = finish(there.start(*PROFILE))
-    assert "mem_mb=500" in output
-    assert "mem_mb=1000" in output
+    assert "mem_mb=800" in output
+    assert "mem_mb=1600" in output
     check_finished(there, here.digest())

@@ -57,6 +57,25 @@ optimize:
     program: {transport: {supply: {a: 35, b: 60}, demand: {c: 32, d: 30}, cost: {a: {c: 2, d: 1}, b: {c: 3, d: 2.5}}}}
     sweep: {demand.d: {start: 20, stop: 70, count: 6}}
     chunk: 2
+  net:
+    train: {to: simulate.flow, inputs: [x, y, z], horizon: 0.02, layers: [4], epochs: 6}
+    sweep: [{algorithm: [scipy_lbfgsb], starts: 2}, {algorithm: [sgd, adam], learning_rate: [0.01, 1e4]}]
+    chunk: 3
+  depots:
+    program:
+      facility:
+        sites: {a: {capacity: 35, fixed: 20}, b: {capacity: 60, fixed: 50}}
+        demand: {c: 32, d: 30}
+        cost: {a: {c: 2, d: 1}, b: {c: 3, d: 2.5}}
+    sweep: {fixed.b: [50, 90]}
+  mix:
+    program:
+      linear:
+        maximize: 5*p + 4*q
+        variables: {p: {}, q: {}}
+        parameters: {h: 24}
+        constraints: {hours: 6*p + 4*q <= h, room: p + 2*q <= 6}
+    sweep: {h: {start: 6, stop: 48, count: 8}}
 fit:
   longley: {linear: "TOTEMP ~ GNP + YEAR", to: data.longley}
   shrunk: {linear: "TOTEMP ~ GNP + YEAR + UNEMP + ARMED", penalty: lasso, to: data.longley}

@@ -33,7 +33,7 @@ def tiny(study, tmp_path):
         steps += [{"trial": number, "evaluation": at, "best": best} for at, best in enumerate(bests, 1)]
     tables = compare(pd.DataFrame(trials), pd.DataFrame(steps), [0.1, 1e-5], 200, 0.95, 1)
     frames = {name: table.to_pandas() for name, table in tables.items()}
-    return make_source(tmp_path, "optimize", study.plan.entries["optimize"]["contest"], **frames)
+    return make_source(tmp_path, "optimize", study.plan.entries["optimize"]["contest"], trials=trials, histories=steps, **frames)
 
 
 def check_steps(canvas, data, algorithm, counted):
@@ -100,6 +100,43 @@ def test_critical_difference_has_the_mean_ranks_by_hand(tiny):
     axes = canvas.axes[0]
     assert find_line(axes, [1, 1 + difference], [2.4, 2.4])
     assert [line.get_xdata().tolist() for line in axes.lines if line.get_color() == "C1"] == [[1.25, 2.75]]
+
+
+def test_gaps_over_problems_are_medians_of_what_is_left(tiny, study):
+    _, data = draw("gap_over_problems", tiny)
+    parts = dict(list(data.groupby("algorithm")))
+    # Over two problems the median is the mean; 1e-16 stands for nothing left.
+    nothing = 1e-16
+    for algorithm, counted in {
+        "ace": [(1, 1.0), (2, 0.5), (6, 0.025), (8, nothing)],
+        "bob": [(1, 1.0), (4, 0.5)],
+        "cid": [(1, 1.0), (2, 0.5)],
+    }.items():
+        truth = [[value for begin, value in counted if begin <= at][-1] for at in parts[algorithm]["evaluation"]]
+        assert parts[algorithm]["median"].tolist() == pytest.approx(truth, rel=1e-12)
+    assert data["algorithm"].iloc[0] == "ace"
+    trials = study.read("optimize", "contest", "trials")
+    last = trials[trials["budget"] == trials["budget"].max()].groupby("algorithm")["gap_relative"].median().clip(lower=1e-16)
+    drawn = study.prepare("gap_over_problems", "contest")
+    assert (drawn["low"] <= drawn["median"]).all()
+    assert (drawn["median"] <= drawn["high"]).all()
+    assert drawn.groupby("algorithm")["median"].last().to_dict() == pytest.approx(last.to_dict(), rel=1e-12)
+
+
+def test_learning_curves_are_those_of_the_trial_that_ended_lowest(study):
+    canvas, data = study.draw("learning_curves", "net")
+    trials, histories = (study.read("optimize", "net", name) for name in ("trials", "histories"))
+    # A learning rate of 1e4 fails for plain descent, so no curve of it is drawn.
+    kept = trials[trials["status"] != "failed"]
+    assert len(kept) < len(trials)
+    for algorithm, part in data.groupby("algorithm"):
+        best = kept[kept["algorithm"] == algorithm].nsmallest(1, "value").iloc[0]
+        assert part["trial"].unique().tolist() == [best["trial"]]
+        whole = histories[histories["trial"] == best["trial"]]
+        for axes, column in zip(canvas.axes, ("training_loss", "validation_loss"), strict=True):
+            assert part[column].tolist() == whole[column].tolist()
+            assert find_line(axes, part["evaluation"], part[column])
+        assert part["training_loss"].iloc[-1] == pytest.approx(best["training_loss"], rel=1e-12)
 
 
 def test_convergence_is_the_least_value_so_far_above_the_least_of_all(study):
@@ -255,6 +292,8 @@ COVERS = {
     "target_profile": test_target_profile_counts_pairs_of_problem_and_target,
     "running_time": test_running_time_is_what_was_paid_over_successes,
     "critical_difference": test_critical_difference_has_the_mean_ranks_by_hand,
+    "gap_over_problems": test_gaps_over_problems_are_medians_of_what_is_left,
+    "learning_curves": test_learning_curves_are_those_of_the_trial_that_ended_lowest,
     "convergence": test_convergence_is_the_least_value_so_far_above_the_least_of_all,
     "optimizer_path": test_optimizer_path_draws_evaluations_over_the_functions_contours,
     "function_graph": test_function_graph_agrees_with_the_closed_form,

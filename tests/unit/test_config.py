@@ -140,7 +140,7 @@ MISTAKES = {
     "optimize: {q: {minimize: x, variables: {x: {start: 1}}, constraints: [x**2 == 1]}}": "scipy_lbfgsb cannot keep constraints",
     "optimize: {q: {minimize: x, variables: {x: {start: 1}}, sampling: halton}}": "'halton' is not one of",
     "data: {l: {dataset: statsmodels.longley}}\nfit: {f: {forecast: [linear], horizon: 5, to: data.l}}": "data.l has no column 't'",
-    "optimize: {q: {variables: {x: {start: 1}}}}": "exactly one of minimize, calibrate, program, benchmark is wanted, not none",
+    "optimize: {q: {variables: {x: {start: 1}}}}": "exactly one of minimize, calibrate, program, benchmark, train is wanted, not none",
     "optimize: {q: {minimize: x + y, variables: {x: {start: 1}}}}": "needs 'y': it is not among the variables",
     "optimize: {q: {minimize: x, variables: {x: {start: 1}, z: {start: 1}}}}": "'z' does not occur",
     "optimize: {q: {minimize: x, variables: {x: {start: 1, lower: 2}}}}": "the start 1 is outside the bounds 2 .. inf",

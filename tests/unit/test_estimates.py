@@ -64,4 +64,5 @@ def test_an_estimate_follows_the_chunks_that_have_run(plan):
     folder.mkdir(parents=True)
     for name, row in {"a": "100\t2000", "b": "300\tNA", "c": "no number\t9", "d": ""}.items():
         (folder / f"{name}.tsv").write_text(f"s\tmax_rss\n{row}\n")
-    assert plan.estimate("simulate", "short") == Estimate(300, 2600)
+    # 1.3 times the memory seen, 400 MB for the two Snakemakes around it, a trace for the three members of the plan; rounded up.
+    assert plan.estimate("simulate", "short") == Estimate(300, 3100)

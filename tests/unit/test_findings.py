@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from phaseflow.findings import format_measured, format_number, join_names
+from phaseflow.findings._starts import find_interval
 from phaseflow.plugins import list_plugins, load_plugin
 
 SETTINGS = {"time": {"stop": "40"}, "solver": {"method": "taylor", "tolerance": "1e-12"}, "certify": {"method": "none"}}
@@ -321,12 +322,19 @@ def test_a_calibration_without_a_truth_names_its_best_fit():
     assert list_standings(find("calibrate", settings, make_trials([1.0], ["failed"]))) == ["failed"]
 
 
-def test_a_program_is_optimal_only_where_duality_says_so():
+def test_a_program_is_optimal_only_where_a_proof_or_a_bound_says_so():
     trials = make_trials([10.0, 12.0], ["converged"] * 2, gap_proven=[0.0, 1e-12])
-    assert "No plan costs less, to within rounding." in join_claims(find("program", {}, trials))
-    assert "by more than 0.5" in join_claims(find("program", {}, trials.assign(gap_proven=[0.0, 0.5])))
+    exact = trials.assign(certificate="exact_optimal", certificate_reason="because")
+    assert "is proven in exact arithmetic for 2 of 2 trials" in join_claims(find("program", {}, exact))
+    assert "bound closes the gap to within rounding for 2 of 2 trials" in join_claims(find("program", {}, trials))
+    assert "to within 0.5" in join_claims(find("program", {}, trials.assign(gap_proven=[0.0, 0.5])))
     assert "Nothing proves" in join_claims(find("program", {}, trials.assign(gap_proven=math.nan)))
+    assert "greatest value" in join_claims(find("program", {"program": {"linear": {"maximize": "x"}}}, trials))
+    limited = find("program", {}, trials.assign(status=["converged", "time_limit"], gap_proven=[0.0, 0.5]))
+    assert limited[-1].standing == "open"
     assert "1 of 2 trials have no solution" in join_claims(find("program", {}, trials.assign(status=["converged", "infeasible"])))
+    prices = {"price.demand.a": [2.0, math.nan], "price_more.demand.a": [2.0, math.inf]}
+    assert "One unit more of demand costs: a 2 or cannot be had." in join_claims(find("program", {}, exact.assign(**prices)))
 
 
 def test_found_equations_are_true_only_where_the_truth_is_known():
@@ -501,3 +509,35 @@ def test_a_parameter_at_its_bound_is_said_to_be_there():
     findings = find_in_curve({"converged": True, "at_bound": ["a"]}, at_bound=[True], certified_digits=[None])
     assert "beyond its bound" in findings[1].claim
     assert findings[2].standing == "open"
+
+
+def make_starts(gaps, **columns):
+    return make_trials([5.0 + gap for gap in gaps], ["converged"] * len(gaps), start=range(len(gaps)), gap_best_seen=gaps, **columns)
+
+
+def test_the_success_of_starts_is_rated_with_wilsons_interval():
+    # 10 of 10: the lower end is 1/(1 + z^2/10), 0 of 10: the upper one 1 less that (Wilson 1927).
+    end = 1 / (1 + 1.959963984540054**2 / 10)
+    assert find_interval(10, 10) == pytest.approx((end, 1), rel=1e-14)
+    assert find_interval(0, 10) == pytest.approx((0, 1 - end), rel=1e-13)
+    # Both ends solve (share - p)^2 = z^2 p (1 - p)/n.
+    for p in find_interval(3, 20):
+        assert (3 / 20 - p) ** 2 == pytest.approx(1.959963984540054**2 * p * (1 - p) / 20, rel=1e-12)
+
+
+def test_a_start_is_a_success_within_a_relative_1e_6_and_a_failed_one_is_not():
+    trials = make_starts([0.0, 4e-6, 6e-6, 1.0, 0.0, 0.0])
+    trials["algorithm"] = ["a"] * 4 + ["b"] * 2
+    trials.loc[5, "status"] = "failed"
+    finding = next(f for f in find_in_trials(["x"], trials) if f.claim.startswith("Starts that reach"))
+    assert finding.claim == "Starts that reach the best value seen: a 2 of 4 (15 % to 85 %); b 1 of 2 (9 % to 91 %)."
+    assert finding.evidence.startswith("To within 1e−6 × max(1, |value|).")
+    assert "Starts" not in join_claims(find_in_trials(["x"], trials.drop(columns="start")))
+
+
+def test_starts_of_a_likelihood_are_a_success_within_a_tenth():
+    trials = make_starts([0.0, 0.05, 0.2])
+    squares, likelihood = ({"calibrate": {"parameters": {"x": {}}, **more}} for more in ({}, {"sigma": {"x": "estimated"}}))
+    find = load_plugin("findings", "calibrate").find
+    assert "a 1 of 3 (" in join_claims(find(squares, trials, {}))
+    assert "a 2 of 3 (" in join_claims(find(likelihood, trials, {}))

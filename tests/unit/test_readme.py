@@ -27,7 +27,7 @@ def test_the_configs_of_the_readme_are_valid_together(tmp_path):
     (tmp_path / "pelts.csv").write_text((ROOT / "examples/data/lynx_hare.csv").read_text())
     (tmp_path / "config.yaml").write_text(text)
     plan = Plan(load_config(tmp_path / "config.yaml"))
-    assert {name for _, name in plan.finals()} == {"swing", "damping", "cycle", "contest", "trend", "index"}
+    assert {name for _, name in plan.finals()} == {"swing", "damping", "cycle", "contest", "baking", "trend", "index"}
     assert len(plan.members("simulate", "damping")) == 303
 
 

@@ -100,6 +100,20 @@ def check_supply_chain(results):
     growth = pd.read_csv(results / "optimize/growth.csv")
     # 1,060 loaves less the 750 of the other shops leave 310 for Garden.
     assert ((growth["status"] == "converged") == (growth["demand.Garden"] <= 310)).all()
+    assert (growth.loc[growth["status"] == "converged", "certificate"] == "exact_optimal").all()
+    missing = growth.loc[growth["demand.Garden"] == 320, "message"].item()
+    assert "10 more" in missing or "10 less" in missing
+    ovens = pd.read_csv(results / "optimize/new_ovens.csv")
+    assert (ovens["status"] == "converged").all()
+    # What is dearer costs no less, and at most the rise in rent where the site is open.
+    rises = ovens["value"].diff().dropna()
+    assert rises.between(-1e-9, 5 + 1e-9).all()
+    assert ovens["open.Station"].iloc[[0, -1]].tolist() == [1, 0]
+    baking = pd.read_csv(results / "optimize/baking.csv")
+    # 100 loaves of rye need 100/90 of an hour.
+    assert ((baking["status"] == "infeasible") == (baking["oven_hours"] < 100 / 90)).all()
+    prices = baking["price.ovens"].dropna()
+    assert (prices.diff().dropna() <= 0).all()  # the more hours there are, the less is one more worth
 
 
 def check_hysteresis(results):
@@ -122,6 +136,19 @@ def check_unknown_equations(results):
     assert ahead.loc["quadratic", "p"] < 0.05
     trap = pd.read_csv(results / "fit/trap.csv").set_index("term")
     assert trap.loc["kappa", "ci_low"] < 1 < trap.loc["kappa", "ci_high"]
+
+
+def check_training(results):
+    trials = pd.read_csv(results / "optimize/one_step.csv")
+    assert (trials["status"] == "stopped").all()
+    assert (trials["evaluations"] == 300).all()
+    assert trials["gradient_error"].max() < 1e-12
+    # One step of Lorenz's system is no linear map.
+    best = trials.loc[trials["value"].idxmin()]
+    assert best["validation_loss"] < 0.01 * best["linear_validation_loss"]
+    linear = pd.read_csv(results / "optimize/linear.csv").set_index("algorithm")
+    assert linear.loc["scipy_lbfgsb", "gap_known"] < 1e-14
+    assert (linear["gap_known"] > -1e-14).all()
 
 
 def check_certified_optima(results):
@@ -160,6 +187,7 @@ def check_benchmark(results):
 
 CHECKS = {
     "certified_optima": check_certified_optima,
+    "training": check_training,
     "benchmark": check_benchmark,
     "chaotic_record": check_chaotic_record,
     "unknown_equations": check_unknown_equations,

@@ -17,8 +17,8 @@ _MOST_TRIALS = 200
 
 
 def suits(study: Study) -> bool:
-    """Tell whether there are histories of an expression's values."""
-    return study.minimize is not None
+    """Tell whether there are histories of an expression's values, or of a network's losses."""
+    return study.minimize is not None or study.train is not None
 
 
 def prepare(source: Source, _options: NoOptions) -> pd.DataFrame:
@@ -30,7 +30,7 @@ def prepare(source: Source, _options: NoOptions) -> pd.DataFrame:
     return joined[["trial", "algorithm", "evaluation", "gap"]]
 
 
-def draw(canvas: Canvas, data: pd.DataFrame, _source: Source, _options: NoOptions) -> None:
+def draw(canvas: Canvas, data: pd.DataFrame, source: Source, _options: NoOptions) -> None:
     """Draw a line a trial, a colour an algorithm; a gap of zero ends the line."""
     canvas.set_size_inches(6.3, 3.2)
     axes = canvas.add_subplot()
@@ -46,14 +46,15 @@ def draw(canvas: Canvas, data: pd.DataFrame, _source: Source, _options: NoOption
         axes.set_yscale("log")
     if len(data) and data["evaluation"].max() > 50:
         axes.set_xscale("log")
-    axes.set(xlabel="evaluations of the function", ylabel="best so far − best seen by any")
+    cost = "evaluations of the function" if source.settings.train is None else "passes over the training rows"
+    axes.set(xlabel=cost, ylabel="best so far − best seen by any")
     if algorithms:
         axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
 
 
 def write_caption(name: str, study: Study) -> str:
     """Say what is drawn and what it cannot show."""
-    of = f"{name}, which minimises {study.objective.text}"
+    of = f"{name}, which minimises {study.objective.text}" if study.train is None else f"{name}, which trains a network on {study.train.to}"
     return f"The best value so far of each trial of {of}, above the best that any trial saw. The best seen need not be the least there is."
 
 

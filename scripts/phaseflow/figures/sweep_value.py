@@ -49,14 +49,16 @@ def prepare(source: Source, _options: NoOptions) -> pd.DataFrame:
 def draw(canvas: Canvas, data: pd.DataFrame, source: Source, _options: NoOptions) -> None:
     """Draw the value above the prices; prices that are the same throughout share a line; crosses mark infeasible trials."""
     canvas.set_size_inches(6.8, 4.2)
-    upper, lower = canvas.subplots(2, 1, sharex=True)
     parts = dict(list(data.groupby("what", sort=False)))
+    has_prices = any(name.startswith("price.") for name in parts)
+    panels = canvas.subplots(1 + has_prices, 1, sharex=True, squeeze=False)[:, 0]
+    upper, lower = panels[0], panels[-1]
     if "value" in parts:
         upper.plot(parts["value"]["at"], parts["value"]["amount"], marker="o", markersize=3, color="black")
     alike: dict[tuple[float, ...], list[str]] = {}
     for name, part in parts.items():
         if name.startswith("price."):
-            alike.setdefault(tuple(part["amount"].round(_SHOWN_DIGITS)), []).append(name)
+            alike.setdefault(tuple(part["amount"].round(_SHOWN_DIGITS).fillna(float("inf"))), []).append(name)
     for place, (amounts, names) in enumerate(alike.items()):
         style = "-" if names[0].startswith("price.demand") else "--"
         label = "\n".join(name.removeprefix("price.").replace(".", ": ", 1) for name in names)
@@ -65,8 +67,9 @@ def draw(canvas: Canvas, data: pd.DataFrame, source: Source, _options: NoOptions
         at = parts["infeasible"]["at"]
         upper.plot(at, [0.05] * len(at), "x", color="C1", transform=upper.get_xaxis_transform(), label="infeasible")
         upper.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
-    upper.set_ylabel("least cost")
-    lower.set_ylabel("shadow price")
+    upper.set_ylabel("greatest value" if source.settings.planned.is_maximum else "least cost")
+    if has_prices:
+        lower.set_ylabel("shadow price")
     lower.set_xlabel(find_axis(source.settings))
     if alike:
         lower.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
@@ -75,9 +78,12 @@ def draw(canvas: Canvas, data: pd.DataFrame, source: Source, _options: NoOptions
 
 def write_caption(name: str, study: Study) -> str:
     """Say what is drawn."""
+    what = "greatest value" if study.planned.is_maximum else "least cost"
+    if study.planned.statement.has_integers:
+        return f"{name}: the {what} against {find_axis(study)}. With whole numbers in it there are no prices: it may jump."
     return (
-        f"{name}: the least cost and its shadow prices against {find_axis(study)}. A price is the slope of the least cost, so the cost is "
-        "straight wherever the prices stay as they are; prices of supply are 0 or less."
+        f"{name}: the {what} and its shadow prices against {find_axis(study)}. A price is the slope of the {what}, so "
+        "it is straight wherever the prices stay as they are; at a bend, where the slopes on both sides differ, there is no one price."
     )
 
 
@@ -89,7 +95,8 @@ def describe(data: pd.DataFrame) -> str:
     lost = int((data["what"] == "infeasible").sum())
     first, last = values.iloc[0], values.iloc[-1]
     text = f"A line from {first['amount']:.6g} at {first['at']:.6g} to {last['amount']:.6g} at {last['at']:.6g}"
-    return f"{text}, above {data['what'].nunique() - 1 - (lost > 0)} lines of prices; {lost} trials are infeasible."
+    n_prices = data["what"].nunique() - 1 - (lost > 0)
+    return f"{text}{f', above {n_prices} lines of prices' if n_prices else ''}; {lost} trials are infeasible."
 
 
 FIGURE = Figure("optimize", suits, prepare, draw, write_caption, describe)

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from phaseflow.findings import Finding, Findings, count_of, format_number, join_names, to_numbers
+from phaseflow.findings._starts import find_success
 
 # Two values of a misfit count as the same within this, relative to the larger of 1 and their size.
 AGREEMENT = 1e-6
@@ -29,6 +30,7 @@ def find_in_trials(settings: Mapping[str, Any], trials: pd.DataFrame, _statistic
     if not is_answer.all():
         claim = f"{count_of(int((~is_answer).sum()), len(trials), 'trial')} did not converge."
         findings.append(Finding("failed", claim, _count_statuses(trials)))
+    findings += find_success(trials, is_answer, is_likelihood=not _is_squares(settings.get("calibrate", {})))
     best = trials[is_answer].loc[to_numbers(trials[is_answer], "value").idxmin()]
     findings += _find_certainty(list(trials.columns), best)
     text = "Nothing proves that no other parameters fit better."
@@ -79,13 +81,17 @@ def _find_best(settings: Mapping[str, Any], trials: pd.DataFrame, n_trials: int)
     n_same = int((values - values.min() <= AGREEMENT * max(1.0, abs(values.min()))).sum())
     stated = settings.get("calibrate", {})
     names = [*stated.get("parameters", {}), *(f"{state}_0" for state in stated.get("initial", {})), *stated.get("noise", {})]
-    is_squares = stated.get("error", "normal") == "normal" and not stated.get("sigma") and not stated.get("petab")
-    kind = "misfit" if is_squares else "negative log-likelihood"
+    kind = "misfit" if _is_squares(stated) else "negative log-likelihood"
     claim = f"The best fit has the {kind} {format_number(values.min())}, reached by {count_of(n_same, n_trials, 'trial')}."
     at = join_names([f"{name} = {format_number(best[name], 5)}" for name in names if name in best])
     sizes = [name for name in trials if name.startswith("sigma_")]
     errors = join_names([f"{name.removeprefix('sigma_')} {format_number(best[name], 3)}" for name in sizes if pd.notna(best[name])])
     return Finding("supported", claim, f"At {at}. Size of the errors: {errors}." if errors else f"At {at}.")
+
+
+def _is_squares(stated: Mapping[str, Any]) -> bool:
+    """Tell whether a calibration minimises a sum of squares, and not a negative log-likelihood."""
+    return stated.get("error", "normal") == "normal" and not stated.get("sigma") and not stated.get("petab")
 
 
 def _count_statuses(trials: pd.DataFrame) -> str:

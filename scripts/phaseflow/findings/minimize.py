@@ -10,9 +10,9 @@ import pandas as pd
 
 from phaseflow.expressions.quantity import Quantity
 from phaseflow.findings import Finding, Findings, count_of, format_number, join_names, span, to_numbers, to_texts
+from phaseflow.findings._starts import find_success
+from phaseflow.findings._trials import AGREEMENT, find_failed, find_stopped, find_wrong_derivatives
 
-# Two values of an objective count as the same within this, relative to the larger of 1 and their size.
-AGREEMENT = 1e-8
 # By how much constraints may be violated where the study does not say.
 _ALLOWANCE = 1e-6
 # A certified point is shown with more digits, and with so many different reasons.
@@ -31,12 +31,16 @@ def find_in_trials(settings: Mapping[str, Any], trials: pd.DataFrame, statistics
     if is_answer.any():
         best = float(values[is_answer].min())
         is_best = is_answer & (values - best <= AGREEMENT * max(1.0, abs(best)))
-        findings += [_find_least(variables, trials, values, is_best), *_find_proof(variables, trials[is_best])]
+        findings += [
+            _find_least(variables, trials, values, is_best),
+            *_find_proof(variables, trials[is_best]),
+            *find_success(trials, is_answer),
+        ]
     else:
         findings.append(Finding("open", "No trial has an answer that is finite and feasible, so no least value can be named."))
         findings += _find_infeasible(trials)
     roots = _find_roots(statistics.get("roots", [])) if settings.get("roots") else []
-    return [*findings, *roots, *_find_other_points(trials), *_find_wrong_derivatives(trials), *_find_unfinished(trials)]
+    return [*findings, *roots, *_find_other_points(trials), *find_wrong_derivatives(trials), *find_failed(trials), *find_stopped(trials)]
 
 
 def _read_allowance(settings: Mapping[str, Any]) -> float:
@@ -135,18 +139,6 @@ def _find_other_points(trials: pd.DataFrame) -> list[Finding]:
     return findings
 
 
-def _find_wrong_derivatives(trials: pd.DataFrame) -> list[Finding]:
-    """Say where compiled derivatives differ from differences in high precision by more than rounding."""
-    errors = to_numbers(trials, "gradient_error")
-    n_wrong = int((errors > AGREEMENT).sum())
-    if n_wrong == 0:
-        return []
-    claim = (
-        f"At {count_of(n_wrong, len(trials), 'answer')} the derivatives differ from differences in high precision by more than rounding."
-    )
-    return [Finding("failed", claim, f"By at most {format_number(errors.max(), 2)}, relative to the larger of 1 and the derivative.")]
-
-
 def _find_infeasible(trials: pd.DataFrame) -> list[Finding]:
     if not (to_numbers(trials, "proven_bound") == math.inf).any():
         return []
@@ -172,18 +164,6 @@ def _find_roots(roots: Sequence[Mapping[str, Any]]) -> list[Finding]:
         findings.append(Finding("open", claim, "It touches zero there without a change of sign."))
     claim = "Whether there are more roots is not shown." if roots else "No root was found; that there is none is not shown."
     return [*findings, Finding("open", claim, "They come from a scan, and two close together can hide between its points.")]
-
-
-def _find_unfinished(trials: pd.DataFrame) -> list[Finding]:
-    findings = []
-    for status, standing, verb in (("failed", "failed", "failed"), ("stopped", "open", "stopped before they converged")):
-        chosen = trials[trials["status"] == status]
-        if len(chosen):
-            messages = to_texts(chosen, "message").value_counts(sort=False).sort_index().sort_values(ascending=False, kind="stable")
-            said = "; ".join(f"{n} × “{message}”" for message, n in messages.head(3).items())
-            claim = f"{count_of(len(chosen), len(trials), 'trial')} {verb}."
-            findings.append(Finding("failed" if standing == "failed" else "open", claim, f"{said}." if said else "They gave no reason."))
-    return findings
 
 
 FINDINGS = Findings(find_in_trials)

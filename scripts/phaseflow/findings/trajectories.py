@@ -126,7 +126,7 @@ def _find_reliability(settings: Mapping[str, Any], members: pd.DataFrame) -> Fin
     claim = f"{count_of(len(until), len(members), 'member')} can be relied on up to t = {format_number(until.min())} at least"
     claim += ", by an estimate." if method == "estimate" else "."
     allowed = format_number(float(settings.get("certify", {}).get("tolerance", "nan")))
-    against = {"reference": "runs in higher precision", "estimate": "a second run at a smaller tolerance"}.get(method, method)
+    against = {"reference": "runs in higher precision", "estimate": "two more runs at smaller tolerances"}.get(method, method)
     is_exact = settings.get("solver", {}).get("precision") == "auto"
     how = "Two precisions agree on every digit that is kept" if is_exact else f"Within {allowed} of each state's range, against {against}"
     evidence = f"{how}; the median is t = {format_number(until.median())}; {censored} are good to the end"

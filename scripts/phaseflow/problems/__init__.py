@@ -52,7 +52,8 @@ class Solution:
     Attributes
     ----------
     status : converged (the algorithm says so), stopped (by a limit of its own or by its budget), time_limit (its time was over),
-        failed (see the message), infeasible (there is no answer that keeps the constraints).
+        failed (see the message), infeasible (there is no answer that keeps the constraints),
+        unbounded (the value improves for ever).
     value, point : the algorithm's answer; where it failed, the best that it saw, NaN where it saw none.
     evidence : what can be said about the answer, by column.
     values : shape (n_kept,), the value of each evaluation that is kept, in their order.

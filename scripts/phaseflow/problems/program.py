@@ -1,120 +1,174 @@
-"""Solve a transportation problem by HiGHS, with shadow prices and a bound that shows how good the answer is.
-
-Least sum of cost * flow, where what leaves a place is at most its supply and what reaches one is at least its demand.
-Source: Dantzig (1963), Linear Programming and Extensions, ch. 14; Huangfu and Hall (2018), Math. Program. Comput. 10, 119-142.
-"""
+"""Solve a linear or mixed-integer program by HiGHS, and prove its answer: a linear one in exact arithmetic, prices included."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.optimize
-import scipy.sparse
-from numpy.typing import NDArray
 
+from phaseflow.expressions.rationals import Rational, to_fraction
 from phaseflow.kinds.program import METHODS
-from phaseflow.problems import Problem, Solution
+from phaseflow.problems import NO_CERTIFICATE, Certificate, Problem, Solution
+from phaseflow.problems._elastic import explain
+from phaseflow.problems._exact_optimum import Optimum, find_optimum, find_prices, fix_integers
+from phaseflow.problems._highs import Answer, measure_residual, measure_violation, solve
+from phaseflow.problems._linear_program import LinearProgram, to_double
+from phaseflow.problems._planning import Numbers, choose_translation, read_numbers
+from phaseflow.problems._simplex import Basis
 from phaseflow.settings.studies import Study
-
-Array = NDArray[np.float64]
-
-# linprog's own numbers of what may happen.
-_SOLVED, _LIMIT, _INFEASIBLE = 0, 1, 2
-_ROUNDING = np.finfo(np.float64).eps / 2
 
 
 @dataclass(frozen=True)
-class _Numbers:
-    """The numbers of one trial."""
+class _Found:
+    """An answer: the values of the program's variables, exact where `is_exact`, and what is known of it."""
 
-    supply: Array
-    demand: Array
-    cost: Array
+    status: str
+    message: str
+    value: float
+    point: Sequence[Any]
+    evidence: Mapping[str, float]
+    certificate: Certificate
 
 
-class Transporter:
-    """Solves the trials of a transportation problem."""
+class Planner:
+    """Solves the trials of a program."""
 
     def __init__(self, study: Study, _tables: Mapping[str, Path]) -> None:
-        transport = study.transport
-        self.sources, self.targets, self.arcs = list(transport.supplies), list(transport.demands), list(transport.arcs)
-        rows = {name: place for place, name in enumerate(self.sources)}
-        self.tails = np.array([rows[source] for source, _ in self.arcs])
-        columns = {name: place for place, name in enumerate(self.targets)}
-        self.heads = np.array([columns[target] for _, target in self.arcs])
-        n, ones = len(self.arcs), np.ones(len(self.arcs))
-        leaving = scipy.sparse.csr_array((ones, (self.tails, np.arange(n))), shape=(len(self.sources), n))
-        arriving = scipy.sparse.csr_array((ones, (self.heads, np.arange(n))), shape=(len(self.targets), n))
-        self.leaving, self.arriving = leaving, arriving
-        self.limits = scipy.sparse.vstack([leaving, -arriving])
+        program = study.planned
+        self.statement, self.translation = program.statement, choose_translation(program.statement)
+        self.is_maximum = program.is_maximum
+        self.time_limit = None if program.time_limit_s is None else program.time_limit_s.value
+        self.n_columns = len(self.statement.list_columns())
 
     def __call__(self, trial: Mapping[str, Any], random: np.random.Generator) -> Solution:  # noqa: ARG002 - nothing here is drawn
         """Solve one program."""
-        numbers = self._find_numbers(trial)
-        short = self._find_shortage(numbers)
-        if short:
-            return self._give_up("infeasible", short)
-        result = scipy.optimize.linprog(
-            numbers.cost, self.limits, np.concatenate([numbers.supply, -numbers.demand]), method=METHODS[trial["algorithm"]]
+        numbers = read_numbers(self.statement, trial)
+        try:
+            program = self.translation.translate(numbers)
+        except ValueError as error:
+            return self._give_up("failed", str(error), "")
+        answer = solve(program, METHODS[trial["algorithm"]], self.time_limit)
+        if answer.status == "failed":
+            return self._explain(program, answer.message, numbers)
+        if np.isnan(answer.point).any():
+            return self._give_up(self._name_limit(answer.status), answer.message, "a limit was met before there was an answer")
+        if program.has_integers:
+            return self._report(self._weigh_integers(program, answer), numbers)
+        optimum = find_optimum(program, answer.point, answer.prices)
+        if optimum.status in ("infeasible", "unbounded"):
+            return self._explain(program, answer.message, numbers)
+        found = self._weigh(program, answer, optimum.reason) if optimum.basis is None else self._certify(program, optimum, optimum.basis)
+        return self._report(found, numbers)
+
+    def _explain(self, program: LinearProgram, message: str, numbers: Numbers) -> Solution:
+        """Say why there is no answer; where exact arithmetic finds one that the solver's tolerances hid, return it."""
+        diagnosis = explain(program, message)
+        if diagnosis.optimum is not None and diagnosis.optimum.basis is not None:
+            return self._report(self._certify(program, diagnosis.optimum, diagnosis.optimum.basis), numbers)
+        return self._give_up(diagnosis.status, diagnosis.message, diagnosis.reason)
+
+    def _certify(self, program: LinearProgram, optimum: Optimum, basis: Basis) -> _Found:
+        """Return the exact optimum of a linear program with its prices."""
+        value = program.find_cost(optimum.point)
+        exact = -value if self.is_maximum else value
+        double = to_double(exact)
+        text = (
+            f"the {'greatest' if self.is_maximum else 'least'} value of the numbers as written is {_write(exact)}: a basis and its prices, "
+            "checked in exact rational arithmetic"
         )
-        message = " ".join(str(result.message).split())
-        if result.status not in (_SOLVED, _LIMIT) or result.x is None:
-            return self._give_up("infeasible" if result.status == _INFEASIBLE else "failed", message)
-        flow = np.maximum(result.x, 0)
-        prices = np.asarray(result.ineqlin.marginals) * np.concatenate([np.ones(len(self.sources)), -np.ones(len(self.targets))])
-        names = [*(f"price.supply.{node}" for node in self.sources), *(f"price.demand.{node}" for node in self.targets)]
-        evidence = self._weigh(numbers, flow, prices) | dict(zip(names, (prices + 0.0).tolist(), strict=True))
-        status = "converged" if result.status == _SOLVED else "stopped"
-        return self._report(status, float(numbers.cost @ flow), flow, message, evidence)
+        prices = find_prices(program, basis)
+        sides = [None] * len(program.constraints) if prices is None else [(price.less, price.more) for price in prices]
+        plain = [to_double(price) for price in basis.find_prices(program.cost)] if prices is None else None
+        evidence = {"gap_proven": _measure_rounding(double, to_fraction(exact)), "kkt_residual": 0.0, "feasibility": 0.0}
+        evidence |= self._tabulate_prices(program, sides, plain)
+        gap = evidence["gap_proven"]
+        point = np.array([to_double(x) for x in optimum.point])
+        error = max((_measure_rounding(x, to_fraction(y)) for x, y in zip(point.tolist(), optimum.point, strict=True)), default=0.0)
+        certificate = Certificate("exact_optimal", text, gap=gap, scope="global", point=point, value=double, error=error, least=double)
+        return _Found("converged", "optimal, exactly", double, optimum.point, evidence, certificate)
 
-    def _find_numbers(self, trial: Mapping[str, Any]) -> _Numbers:
-        return _Numbers(
-            np.array([trial[f"supply.{node}"] for node in self.sources]),
-            np.array([trial[f"demand.{node}"] for node in self.targets]),
-            np.array([trial[f"cost.{source}.{target}"] for source, target in self.arcs]),
-        )
+    def _tabulate_prices(
+        self, program: LinearProgram, sides: Sequence[tuple[float, float] | None], plain: Sequence[float] | None
+    ) -> dict[str, float]:
+        """Return the columns of prices; where the slopes on both sides differ there is no one price."""
+        sign = -1 if self.is_maximum else 1
+        columns: dict[str, float] = {}
+        for place, constraint in enumerate(program.constraints):
+            if plain is not None:
+                columns[f"price.{constraint.name}"] = sign * plain[place] + 0.0
+            elif (both := sides[place]) is not None:
+                less, more = (sign * side + 0.0 for side in both)
+                columns |= {f"price_less.{constraint.name}": less, f"price_more.{constraint.name}": more}
+                if less == more:
+                    columns[f"price.{constraint.name}"] = less
+        return columns
 
-    def _find_shortage(self, numbers: _Numbers) -> str:
-        """Return what is wrong where numbers are below 0 or the whole demand exceeds the whole supply; else nothing."""
-        if numbers.supply.min() < 0 or numbers.demand.min() < 0:
-            return "a supply or a demand is below 0"
-        supply, demand = numbers.supply.sum(), numbers.demand.sum()
-        is_short = demand > supply * (1 + len(self.arcs) * _ROUNDING)
-        return f"the demand of {demand:.10g} in all exceeds the supply of {supply:.10g}" if is_short else ""
+    def _weigh(self, program: LinearProgram, answer: Answer, reason: str) -> _Found:
+        """Return an answer in floating point, with the solver's prices, of which nothing is proven."""
+        value = float(np.dot([to_double(c) for c in program.cost], answer.point)) + to_double(program.constant)
+        evidence = {"kkt_residual": measure_residual(program, answer), "feasibility": measure_violation(program, answer.point)}
+        evidence |= self._tabulate_prices(program, [], answer.prices.tolist())
+        status = self._name_limit(answer.status)
+        value = -value if self.is_maximum else value
+        return _Found(status, answer.message, value, answer.point.tolist(), evidence, replace(NO_CERTIFICATE, reason=reason))
 
-    def _weigh(self, numbers: _Numbers, flow: Array, prices: Array) -> dict[str, float]:
-        """Return what can be said of an answer.
-
-        Prices that are lifted until no way costs less than it earns are feasible for the dual problem, so what they earn is a lower
-        bound of the least cost (weak duality: Dantzig (1963), sec. 6-1). The gap to it is computed in floating point; the most that
-        rounding can take from it is added (Higham (2002), Accuracy and Stability of Numerical Algorithms, eq. 3.5).
-        """
-        earned = np.maximum(prices[len(self.sources) :], 0)
-        paid = np.zeros(len(self.sources))
-        np.maximum.at(paid, self.tails, earned[self.heads] - numbers.cost)
-        terms = np.concatenate([numbers.cost * flow, numbers.supply * paid, -numbers.demand * earned])
-        rounding = (len(terms) + 2) * _ROUNDING * float(np.abs(terms).sum())
-        sent, reached = self.leaving @ flow, self.arriving @ flow
-        slack = [(numbers.supply - sent) * prices[: len(self.sources)], (reached - numbers.demand) * prices[len(self.sources) :]]
-        reduced = (numbers.cost - prices[len(self.sources) :][self.heads] - prices[: len(self.sources)][self.tails]) * flow
-        # Sums of flows are known up to their own rounding; only what exceeds that is a violation.
-        allowed = (len(flow) + 1) * _ROUNDING
-        over = np.concatenate([sent - numbers.supply - allowed * sent, numbers.demand - reached - allowed * reached])
-        return {
-            "gap_proven": max(float(terms.sum()), 0.0) + rounding,
-            "kkt_residual": float(np.abs(np.concatenate([*slack, reduced])).max()),
-            "feasibility": max(float(over.max()), 0.0),
+    def _weigh_integers(self, program: LinearProgram, answer: Answer) -> _Found:
+        """Return the answer of a program with integers: these rounded, the rest exact, and the solver's bound."""
+        held = fix_integers(program, answer.point.tolist())
+        optimum = find_optimum(held, answer.point, answer.prices)
+        is_exact = optimum.status == "optimal"
+        point = optimum.point if is_exact else answer.point.tolist()
+        cost = to_double(program.find_cost(point)) if is_exact else float(np.dot([to_double(c) for c in program.cost], point))
+        cost += 0.0 if is_exact else to_double(program.constant)
+        bound = answer.bound + to_double(program.constant)
+        sign = -1 if self.is_maximum else 1
+        evidence = {
+            "gap_proven": max(cost - bound, 0.0) if math.isfinite(bound) else math.nan,
+            "feasibility": 0.0 if is_exact else measure_violation(program, answer.point),
+            "best_bound": sign * bound,
         }
+        how = (
+            "the point keeps all constraints exactly" if is_exact else f"the point is in floating point: {optimum.reason or optimum.status}"
+        )
+        reason = f"the bound is the solver's, by branch and bound in floating point; {how}"
+        certificate = replace(NO_CERTIFICATE, reason=reason, gap=evidence["gap_proven"], scope="global")
+        return _Found(self._name_limit(answer.status), answer.message, sign * cost, point, evidence, certificate)
 
-    def _give_up(self, status: str, message: str) -> Solution:
-        return self._report(status, np.nan, np.full(len(self.arcs), np.nan), message, {})
+    def _name_limit(self, status: str) -> str:
+        return "time_limit" if status == "stopped" and self.time_limit is not None else status
 
-    def _report(self, status: str, value: float, flow: Array, message: str, evidence: Mapping[str, float]) -> Solution:
-        return Solution(status, value, flow, message, 0, evidence, np.empty(0), np.empty((0, len(flow))))
+    def _report(self, found: _Found, numbers: Numbers) -> Solution:
+        columns = self.translation.report(found.point, numbers)
+        point = np.array([x if isinstance(x, float) else to_double(x) for x in columns]) + 0.0
+        nothing = np.empty((0, self.n_columns))
+        return Solution(
+            found.status, found.value, point, found.message, 0, found.evidence, np.empty(0), nothing, certificate=found.certificate
+        )
+
+    def _give_up(self, status: str, message: str, reason: str) -> Solution:
+        certificate = replace(NO_CERTIFICATE, reason=reason or "there is no answer")
+        nowhere, nothing = np.full(self.n_columns, np.nan), np.empty((0, self.n_columns))
+        return Solution(status, np.nan, nowhere, message, 0, {}, np.empty(0), nothing, certificate=certificate)
 
 
-PROBLEM = Problem(prepare=Transporter)
+def _measure_rounding(value: float, exact: Fraction) -> float:
+    """Return by how much a double lies off its exact value at most, rounded up."""
+    if math.isinf(value):
+        return math.inf
+    off = abs(Fraction(value) - exact)
+    near = float(off)
+    return near if Fraction(near) >= off else math.nextafter(near, math.inf)
+
+
+def _write(value: Rational) -> str:
+    """Return a fraction, or its decimals where it is long."""
+    text = str(value)
+    return text if len(text) <= 60 else f"{to_double(value)!r}, rounded from a fraction of {len(text)} characters"
+
+
+PROBLEM = Problem(prepare=Planner)

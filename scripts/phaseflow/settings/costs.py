@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 # A unit of time of Lorenz's system by Taylor's method on one core, and how many times more other work takes.
 _SECONDS_A_UNIT = 4e-6
-_MEASURED, _ESTIMATED, _REFERENCED, _BY_SCIPY = 5, 3, 1000, 200
+_MEASURED, _ESTIMATED, _REFERENCED, _BY_SCIPY = 5, 6, 1000, 200
 # A job is to take about so long where there are members enough for that many jobs and more.
 _SECONDS_A_JOB = 30
 _JOBS = 12

@@ -106,9 +106,9 @@ class Certify(Settings):
     method: Literal["none", "reference", "estimate", "refine"] | None = Field(
         None,
         description="none: no claim is made; reference: against runs in higher precision with exact constants; "
-        "estimate: against a second run at a tolerance of 1e-15; refine: against the same Brownian paths with half the step. Default: "
-        "where trajectories are kept, reference for up to 100 members of Taylor's method and estimate for more, refine for up to 1,000 "
-        "paths of a stochastic method with steps; else none",
+        "estimate: against two more runs at tolerances of 1e-14 and 1e-15; refine: against the same Brownian paths with half the step. "
+        "Default: where trajectories are kept, reference for up to 100 members of Taylor's method and estimate for more, refine for up to "
+        "1,000 paths of a stochastic method with steps; else none",
     )
     tolerance: Annotated[Real, AfterValidator(positive)] = Field(
         Quantity.parse("1e-3"), description="the difference allowed, relative to each state's range"

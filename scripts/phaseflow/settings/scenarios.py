@@ -24,7 +24,7 @@ _MOST_REFERENCED = 100
 _MOST_REFINED = 1_000
 # How many steps there are between two samples, at least, where the config does not say.
 _STEPS = 10
-# The tolerance of an estimate's second run is 1e-15.
+# The tolerances of an estimate's own runs are 1e-14 and 1e-15.
 LEAST_ESTIMATED = 1e-13
 _ZERO = Quantity.parse(0)
 

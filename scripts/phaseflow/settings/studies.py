@@ -1,4 +1,4 @@
-"""`optimize`: what is minimised, calibrated, planned or compared, and by which algorithms."""
+"""`optimize`: what is minimised, calibrated, planned, compared or trained, and by which algorithms."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ from phaseflow.settings.base import Constraint, Count, Formula, Name, Real, Sett
 from phaseflow.settings.benchmarks import Benchmark, read_benchmark
 from phaseflow.settings.bounds import Bounded
 from phaseflow.settings.calibrations import Calibrate
-from phaseflow.settings.programs import Program, Transport
+from phaseflow.settings.programs import Program
 from phaseflow.settings.proofs import Certify, Proof
 from phaseflow.settings.sweeps import Sweep
+from phaseflow.settings.trainings import Train
 
-KINDS = ("minimize", "calibrate", "program", "benchmark")
+KINDS = ("minimize", "calibrate", "program", "benchmark", "train")
 # What is said of every answer, where it can be (the columns of the table of trials).
 EVIDENCE = ("gap_proven", "gap_known", "gap_best_seen", "kkt_residual", "gradient_error", "feasibility")
 _CHUNK = 200
+# A training takes seconds, most other trials far less.
+_CHUNK_OF_TRAININGS = 20
 # Keys that have no meaning in other studies.
 _OF_MINIMIZE = ("constraints", "constraint_tolerance", "sampling", "tolerance", "certify")
 _ALLOWANCE = 1e-6
@@ -29,7 +32,7 @@ _COMPARISON = ("targets", "resamples", "confidence")
 _RESERVED_COLUMNS = frozenset(
     {"trial", "start", "algorithm", "noise", "replicate", "status", "value", "evaluations", "gradients", "message", "error"}
     | {"certificate", "certificate_reason", "gap_scope", "proven_bound", "least_curvature", "evaluation", "best"}
-    | {"tolerance", "derivatives", "hessians"}
+    | {"tolerance", "derivatives", "hessians", "best_bound"}
 )
 
 
@@ -81,6 +84,7 @@ class Study(Settings):
     benchmark: Annotated[Benchmark | None, BeforeValidator(read_benchmark, json_schema_input_type=str | Benchmark)] = Field(
         None, description="algorithms compared on a set of test problems: its name, or the set and how it is run"
     )
+    train: Train | None = Field(None, description="a small network, from the rows of a table")
     variables: dict[Name, Variable] = Field({}, description="the variables of `minimize`")
     constraints: Annotated[list[Constraint], Field(min_length=1)] | None = Field(
         None, description="conditions of `minimize` that must hold: two expressions with <=, >= or == between them"
@@ -107,9 +111,11 @@ class Study(Settings):
         description="`algorithm`: names; `starts`: a count (the first start is as given, the others are random within the bounds); "
         "minimize also `tolerance`, and `derivatives`: exact or differences (forward, each value counted); "
         "calibrate to a simulated record also `noise` (relative to the spread of each observed column; with lognormal errors the standard "
-        "deviation of the logarithm) and `replicates`: a count; program the numbers of the problem, such as `demand.Topeka`; "
+        "deviation of the logarithm) and `replicates`: a count; program the numbers of the problem, by its name, such as "
+        "`demand.Topeka`, `cost.<from>.<to>`, `capacity.<site>`, `fixed.<site>`, a parameter, `lower.x` or `upper.x`; "
         "benchmark also `problem`: names (default: all of the set) and `budget`: evaluations (default: 1000); its `algorithm: all` is all "
-        "that suit the set, and its default",
+        "that suit the set, and its default; train also `learning_rate` (of sgd, momentum and adam; "
+        "default: 0.1, 0.02 and 0.01), `batch` and `epochs`; its starts are draws of the weights, all random",
     )
     targets: Annotated[list[Real] | None, AfterValidator(check_targets)] = Field(
         None,
@@ -158,7 +164,7 @@ class Study(Settings):
     def allowance(self) -> float:
         """By how much an answer may violate bounds and constraints; bounds alone are kept exactly."""
         if self.constraints is None:
-            return 0.0
+            return 0.0 if self.program is None else _ALLOWANCE
         return _ALLOWANCE if self.constraint_tolerance is None else self.constraint_tolerance.value
 
     @property
@@ -179,16 +185,16 @@ class Study(Settings):
         return self.calibrate
 
     @property
-    def transport(self) -> Transport:
-        """The transportation problem.
+    def planned(self) -> Program:
+        """The linear or mixed-integer program.
 
         Raises
         ------
         TypeError : the study is of another kind.
         """
-        if self.program is None or self.program.transport is None:
-            raise TypeError("this study plans no transport")
-        return self.program.transport
+        if self.program is None:
+            raise TypeError("this study has no linear program")
+        return self.program
 
     @property
     def bench(self) -> Benchmark:
@@ -202,9 +208,21 @@ class Study(Settings):
             raise TypeError("this study compares nothing")
         return self.benchmark
 
+    @property
+    def training(self) -> Train:
+        """What is trained.
+
+        Raises
+        ------
+        TypeError : the study is of another kind.
+        """
+        if self.train is None:
+            raise TypeError("this study trains nothing")
+        return self.train
+
     def with_defaults(self) -> Study:
         """Return the study with defaults filled in."""
-        return self.model_copy(update={"chunk": self.chunk or _CHUNK})
+        return self.model_copy(update={"chunk": self.chunk or (_CHUNK if self.train is None else _CHUNK_OF_TRAININGS)})
 
     def list_chunk_settings(self) -> dict[str, Any]:
         """Return what a chunk's content depends on besides its trials' ids, which stand for their values."""
@@ -216,6 +234,8 @@ class Study(Settings):
         names = set(self.variables)
         if self.calibrate is not None:
             section, names = (("calibrate", "parameters"), set(self.calibrate.sought))
+        if self.program is not None and self.program.linear is not None:
+            section, names = (("program", "linear", "variables"), {*self.program.linear.variables, *self.program.linear.parameters})
         reserved = _RESERVED_COLUMNS | set(EVIDENCE)
         taken = sorted(name for name in names if name in reserved or name.startswith(_CERTIFIED))
         return [Mistake((*path, *section, name), f"{name!r} is a column of every table: choose another name") for name in taken]

@@ -139,7 +139,7 @@ def _check_certificate(scenario: Scenario, path: KeyPath, method: str) -> list[M
     if certificate not in (None, "none") and method == "taylor_map" and not scenario.keeps_trajectories:
         return [Mistake(here, "'taylor_map' goes from sample to sample, and only these are certified: say time.samples, or use taylor")]
     if certificate == "estimate" and scenario.find_least_tolerance() < LEAST_ESTIMATED:
-        text = f"an estimate needs a solver.tolerance of {LEAST_ESTIMATED:g} or more, so that its second run is better: use reference"
+        text = f"an estimate needs a solver.tolerance of {LEAST_ESTIMATED:g} or more, so that its own runs are better: use reference"
         return [Mistake(here, text)]
     return []
 
