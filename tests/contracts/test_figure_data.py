@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 
 from phaseflow.plugins import list_plugins
-from tests.contracts import test_figure_data_fit, test_figure_data_optimize, test_figure_data_simulate
+from tests.contracts import test_figure_data_compare, test_figure_data_fit, test_figure_data_optimize, test_figure_data_simulate
 from tests.contracts.drawn import draw, find_line, make_source
 
-FILES = {"simulate": test_figure_data_simulate, "optimize": test_figure_data_optimize, "fit": test_figure_data_fit}
-COVERS = {figure: (file, test) for file in FILES.values() for figure, test in file.COVERS.items()}
+FILES = (test_figure_data_simulate, test_figure_data_optimize, test_figure_data_compare, test_figure_data_fit)
+COVERS = {figure: (file, test) for file in FILES for figure, test in file.COVERS.items()}
 
 
 @pytest.mark.parametrize("name", list_plugins("figures"))
@@ -21,7 +21,7 @@ def test_every_figure_has_a_test_of_its_data(name):
 
 
 def test_no_test_stands_for_two_figures_or_for_one_that_is_gone():
-    tests = [test for file in FILES.values() for test in file.COVERS.values()]
+    tests = [test for file in FILES for test in file.COVERS.values()]
     assert len(set(tests)) == len(tests) == len(COVERS)
     assert set(COVERS) == set(list_plugins("figures"))
 
