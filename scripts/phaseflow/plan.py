@@ -214,7 +214,7 @@ class Plan:
         if request.caption is not None:
             return request.caption
         figure: Figure = load_plugin("figures", request.name)
-        return figure.caption(request.source, self.entries[request.section][request.source])
+        return figure.caption(request.source, self.entries[request.section][request.source], request.options)
 
     # -- housekeeping
 

@@ -19,7 +19,21 @@ def test_a_figure_suits_something_and_prepares_what_it_draws(study, name):
         data = figure.prepare(source, figure.options())
         assert len(data)
         assert figure.describe(data).endswith(".")
-        assert source.name in figure.caption(source.name, source.settings)
+        assert source.name in figure.caption(source.name, source.settings, figure.options())
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "words"),
+    [
+        ("bifurcation", {"y": "z"}, "of z along each trajectory"),
+        ("return_map", {"event": "z_min"}, "Successive minima of z of"),
+        ("return_map", {"event": "section"}, "Successive crossings of the section of"),
+        ("parameter_map", {"measure": "x_mean"}, "x_mean of"),
+    ],
+)
+def test_a_caption_says_what_was_asked_for(study, name, option, words):
+    figure, source = load_plugin("figures", name), next(study.find_sources(name))
+    assert words in figure.caption(source.name, source.settings, figure.options.model_validate(option))
 
 
 @pytest.mark.parametrize("name", FIGURES)

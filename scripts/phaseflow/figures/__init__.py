@@ -47,7 +47,7 @@ class Figure:
     suits : tells from the settings whether `figures: auto` draws it.
     prepare : returns from the tables exactly the data that is drawn.
     draw : draws that data on an empty matplotlib figure.
-    caption : says in a sentence or two what the figure shows.
+    caption : says in a sentence or two what the figure shows, given the source's name, its settings and the options.
     describe : says in one sentence, from the drawn data, what there is to see (the alternative text).
     options : the settings that a user may give beside the source and the caption.
     is_dense : whether the page shows the PNG, since points are many.
@@ -59,7 +59,7 @@ class Figure:
     suits: Callable[[Any], bool]
     prepare: Callable[[Source, Any], pd.DataFrame]
     draw: Callable[[Canvas, pd.DataFrame, Source, Any], None]
-    caption: Callable[[str, Any], str]
+    caption: Callable[[str, Any, Any], str]
     describe: Callable[[pd.DataFrame], str]
     options: type[Settings] = NoOptions
     is_dense: bool = False

@@ -113,7 +113,7 @@ def _draw_plane(axes: Any, curves: pd.DataFrame, spots: pd.DataFrame | None, acr
     axes.set(xlabel=across, ylabel=up)
 
 
-def write_caption(name: str, scenario: Scenario) -> str:
+def write_caption(name: str, scenario: Scenario, _options: Options) -> str:
     """Say what is drawn."""
     states = list(scenario.definition.equations)[:3]
     time = scenario.time

@@ -93,14 +93,15 @@ def _draw_counts(axes: Axes, data: pd.DataFrame, panel: pd.DataFrame) -> None:
     axes.set_xlim(*span)
 
 
-def write_caption(name: str, scenario: Scenario) -> str:
+def write_caption(name: str, scenario: Scenario, options: Options) -> str:
     """Say what is drawn."""
-    swept = find_swept(scenario)[0]
+    swept = options.x or find_swept(scenario)[0]
     start = (
         f", each value from where the one before ended: where the directions differ, {name} has hysteresis" if scenario.continuation else ""
     )
+    what = f" of {options.y}" if options.y else ""
     return (
-        f"Local maxima (blue) and minima (orange) along each trajectory of {name} against {swept}, after a transient of "
+        f"Local maxima (blue) and minima (orange){what} along each trajectory of {name} against {swept}, after a transient of "
         f"{scenario.time.transient.text}{start}. One line is a cycle with one such extremum, a smear chaos; where there is none, the "
         "state has come to rest or moves one way."
     )

@@ -52,7 +52,7 @@ def draw(canvas: Canvas, data: pd.DataFrame, source: Source, _options: NoOptions
     canvas.align_ylabels()
 
 
-def write_caption(name: str, study: Study) -> str:
+def write_caption(name: str, study: Study, _options: NoOptions) -> str:
     """Say what is drawn."""
     stated = study.calibration
     errors = "least squares" if stated.sizes == "squares" else f"the greatest {_ERRORS[stated.error]} likelihood"

@@ -52,7 +52,7 @@ def draw(canvas: Canvas, data: pd.DataFrame, source: Source, _options: NoOptions
         axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
 
 
-def write_caption(name: str, study: Study) -> str:
+def write_caption(name: str, study: Study, _options: NoOptions) -> str:
     """Say what is drawn and what it cannot show."""
     of = f"{name}, which minimises {study.objective.text}" if study.train is None else f"{name}, which trains a network on {study.train.to}"
     return f"The best value so far of each trial of {of}, above the best that any trial saw. The best seen need not be the least there is."

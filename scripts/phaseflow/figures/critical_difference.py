@@ -66,7 +66,7 @@ def _draw_name(axes: Axes, place: int, half: int, n: int, name: str, rank: float
     axes.text(side, y, label, ha="right" if is_left else "left", va="center", fontsize=6.5)
 
 
-def write_caption(name: str, study: Study) -> str:
+def write_caption(name: str, study: Study, _options: ProfileOptions) -> str:
     """Say what is drawn and how it is read."""
     confidence = study.confidence.value if study.confidence else 0.95
     return (

@@ -54,7 +54,7 @@ def _name_predictor(fit: Fit) -> str:
     return next(iter((fit.curve.names if fit.curve else frozenset()) - set(fit.start or {})), "x")
 
 
-def write_caption(name: str, fit: Fit) -> str:
+def write_caption(name: str, fit: Fit, _options: NoOptions) -> str:
     """Say what is drawn."""
     percent = f"{100 * fit.confidence.value:g}"
     return (

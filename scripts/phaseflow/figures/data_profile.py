@@ -33,7 +33,7 @@ def draw(canvas: Canvas, data: pd.DataFrame, source: Source, options: ProfileOpt
     draw_profile(canvas, data, options.shown, "evaluations, in units of n + 1", f"share of problems solved to {target}")
 
 
-def write_caption(name: str, _study: Study) -> str:
+def write_caption(name: str, _study: Study, _options: ProfileOptions) -> str:
     """Say what is drawn and how it is read."""
     return (
         f"{name}: the share of problems that each algorithm solved within so many evaluations, in units of n + 1 for n variables "

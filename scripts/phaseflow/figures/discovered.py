@@ -84,7 +84,7 @@ def _draw_paths(axes: Axes, path: pd.DataFrame) -> None:
     axes.set(xlabel="terms in the equations", ylabel="held-out error / spread")
 
 
-def write_caption(name: str, fit: Fit) -> str:
+def write_caption(name: str, fit: Fit, _options: NoOptions) -> str:
     """Say what is drawn and how to read it."""
     beside = " beside the true ones" if fit.truth is not None else ""
     return (

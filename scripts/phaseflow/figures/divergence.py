@@ -50,7 +50,7 @@ def draw(canvas: Canvas, data: pd.DataFrame, _source: Source, _options: Options)
     axes.legend(loc="lower right")
 
 
-def write_caption(name: str, _scenario: Scenario) -> str:
+def write_caption(name: str, _scenario: Scenario, _options: Options) -> str:
     """Say what is drawn."""
     return f"How far the members of {name} are from the first: a straight line is exponential growth, its end the size of the attractor."
 

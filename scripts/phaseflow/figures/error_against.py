@@ -50,7 +50,7 @@ def draw(canvas: Canvas, data: pd.DataFrame, _source: Source, _options: NoOption
     axes.set(xlabel="noise, relative to the spread of what is observed", ylabel="largest relative error of a parameter")
 
 
-def write_caption(name: str, study: Study) -> str:
+def write_caption(name: str, study: Study, _options: NoOptions) -> str:
     """Say what is drawn and how it is meant."""
     of = study.calibration.to
     return (

@@ -84,7 +84,7 @@ def _draw_valid(axes: Axes, valid: pd.DataFrame) -> None:
     axes.set(xlabel="right for")
 
 
-def write_caption(name: str, fit: Fit) -> str:
+def write_caption(name: str, fit: Fit, _options: NoOptions) -> str:
     """Say what is drawn and how to read it."""
     return (
         f"Forecasts of {fit.to} ({name}) up to {fit.horizon} ahead, from many starts after their training: above, the first of them; "

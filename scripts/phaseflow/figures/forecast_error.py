@@ -59,7 +59,7 @@ def draw(canvas: Canvas, data: pd.DataFrame, source: Source, _options: NoOptions
     right.legend(loc="upper center", bbox_to_anchor=(0.5, 1.17), ncols=3)
 
 
-def write_caption(name: str, fit: Fit) -> str:
+def write_caption(name: str, fit: Fit, _options: NoOptions) -> str:
     """Say what is drawn and how to read it."""
     return (
         f"Predictions {fit.horizon} ahead on the last fifth of {fit.to} ({name}), which no predictor saw: root mean square errors in "

@@ -59,7 +59,7 @@ def draw(canvas: Canvas, data: pd.DataFrame, source: Source, _options: NoOptions
     canvas.align_ylabels()
 
 
-def write_caption(name: str, study: Study) -> str:
+def write_caption(name: str, study: Study, _options: NoOptions) -> str:
     """Say what is drawn, and what the search for roots can miss."""
     text = f"{name}: f = {study.objective.text} above its derivative, with the least value that any trial saw."
     if study.roots is None:

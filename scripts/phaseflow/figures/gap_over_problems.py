@@ -103,7 +103,7 @@ def draw(canvas: Canvas, data: pd.DataFrame, _source: Source, options: GapOption
         axes.legend(handles[::-1], labels[::-1], loc="center left", bbox_to_anchor=(1.01, 0.5), title=hidden, title_fontsize="small")
 
 
-def write_caption(name: str, _study: Study) -> str:
+def write_caption(name: str, _study: Study, _options: GapOptions) -> str:
     """Say what is drawn and how it is read."""
     return (
         f"{name}: what share of the way from f(start) down to the least value known is left after so many evaluations, at the median over "

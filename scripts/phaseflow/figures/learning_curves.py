@@ -49,7 +49,7 @@ def draw(canvas: Canvas, data: pd.DataFrame, _source: Source, _options: NoOption
     panels[1].legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
 
 
-def write_caption(name: str, study: Study) -> str:
+def write_caption(name: str, study: Study, _options: NoOptions) -> str:
     """Say what is drawn and in which unit."""
     of = study.training.to
     return (

@@ -36,7 +36,7 @@ def draw(canvas: Canvas, data: pd.DataFrame, _source: Source, _options: NoOption
     right.set(xlabel="fitted", ylabel="observed − fitted", title="what the fit leaves over")
 
 
-def write_caption(name: str, fit: Fit) -> str:
+def write_caption(name: str, fit: Fit, _options: NoOptions) -> str:
     """Say what is drawn."""
     method = {"ridge": "Ridge regression", "lasso": "Lasso"}.get(
         str(fit.penalty), "Least squares" if fit.weights is None else "Weighted least squares"

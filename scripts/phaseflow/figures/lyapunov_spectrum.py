@@ -49,7 +49,7 @@ def draw(canvas: Canvas, data: pd.DataFrame, _source: Source, _options: NoOption
     axes.legend(loc="best")
 
 
-def write_caption(name: str, scenario: Scenario) -> str:
+def write_caption(name: str, scenario: Scenario, _options: NoOptions) -> str:
     """Say what is drawn."""
     swept = find_swept(scenario)[0]
     return (

@@ -71,7 +71,7 @@ def _lay_out_contours(data: pd.DataFrame, source: Source, across: str, up: str) 
     return x, y, np.broadcast_to(evaluate(source.settings.objective.tree, {across: x, up: y}), x.shape)
 
 
-def write_caption(name: str, study: Study) -> str:
+def write_caption(name: str, study: Study, _options: NoOptions) -> str:
     """Say what is drawn."""
     return f"{name}: every evaluation of each algorithm on its way to the minimum of {study.objective.text}; a square marks the start."
 

@@ -69,10 +69,10 @@ def _choose_colours(table: pd.DataFrame) -> dict[str, Any]:
     return {"cmap": "RdBu_r", "norm": TwoSlopeNorm(0, low, high)} if low < 0 < high else {"cmap": "viridis"}
 
 
-def write_caption(name: str, scenario: Scenario) -> str:
+def write_caption(name: str, scenario: Scenario, options: Options) -> str:
     """Say what is drawn."""
     across, up = find_swept(scenario)
-    measure = scenario.list_measures()[0].replace("lyapunov_1", "The largest Lyapunov exponent")
+    measure = (options.measure or scenario.list_measures()[0]).replace("lyapunov_1", "The largest Lyapunov exponent")
     return f"{measure} of {name} in the plane of {across} and {up}, a cell a member; white where a member has no value."
 
 

@@ -58,7 +58,7 @@ def draw(canvas: Canvas, data: pd.DataFrame, _source: Source, _options: Options)
     axes.legend(loc="upper left")
 
 
-def write_caption(name: str, scenario: Scenario) -> str:
+def write_caption(name: str, scenario: Scenario, _options: Options) -> str:
     """Say what is drawn."""
     members = scenario.ensemble.members if scenario.ensemble else 1
     return f"Paths of {name}: the median, and the bands that hold half and nine tenths of its {members} members at each time."

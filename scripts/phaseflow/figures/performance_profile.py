@@ -33,7 +33,7 @@ def draw(canvas: Canvas, data: pd.DataFrame, source: Source, options: ProfileOpt
     draw_profile(canvas, data, options.shown, "factor of the fastest algorithm's evaluations", f"share of problems solved to {target}")
 
 
-def write_caption(name: str, _study: Study) -> str:
+def write_caption(name: str, _study: Study, _options: ProfileOptions) -> str:
     """Say what is drawn and how it is read."""
     return (
         f"{name}: the share of problems that each algorithm solved with at most so many times the evaluations of the fastest one "

@@ -85,7 +85,7 @@ def draw(canvas: Canvas, data: pd.DataFrame, _source: Source, _options: Options)
         axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
 
 
-def write_caption(name: str, scenario: Scenario) -> str:
+def write_caption(name: str, scenario: Scenario, _options: Options) -> str:
     """Say what is drawn."""
     across, up = scenario.definition.equations
     points = "" if scenario.measure and scenario.measure.fixed_points else " Fixed points lie where the two cross; they were not asked for."

@@ -50,7 +50,7 @@ def draw(canvas: Canvas, data: pd.DataFrame, source: Source, _options: NoOptions
     panels[0].set_ylabel("value")
 
 
-def write_caption(name: str, study: Study) -> str:
+def write_caption(name: str, study: Study, _options: NoOptions) -> str:
     """Say what is drawn, and how to read it."""
     asked = study.calibration.profile
     confidence = f"{100 * asked.confidence.value:g} %" if asked else ""

@@ -60,7 +60,7 @@ def draw(canvas: Canvas, data: pd.DataFrame, _source: Source, _options: NoOption
             right.annotate(f"row {int(point['row']) + 1}", place, offset, textcoords="offset points", fontsize=7, ha=side)
 
 
-def write_caption(name: str, fit: Fit) -> str:
+def write_caption(name: str, fit: Fit, _options: NoOptions) -> str:
     """Say what is drawn and how to read it."""
     size = "standard error as the fit without its row gives it" if fit.family is None else "standard deviation in its family (Pearson)"
     return (

@@ -77,10 +77,10 @@ def draw(canvas: Canvas, data: pd.DataFrame, _source: Source, _options: Options)
         axes.plot(part[this], part[following], linestyle="none", marker=".", markersize=2.5, markeredgewidth=0, color=f"C{place % 7}")
 
 
-def write_caption(name: str, scenario: Scenario) -> str:
+def write_caption(name: str, scenario: Scenario, options: Options) -> str:
     """Say what is drawn."""
-    event = _find_event(scenario)
-    what = "crossings of the section" if event == "section" else f"maxima of {event.removesuffix('_max')}"
+    state, _, extremum = (options.event or _find_event(scenario)).rpartition("_")
+    what = {"max": f"maxima of {state}", "min": f"minima of {state}"}.get(extremum, "crossings of the section")
     return (
         f"Successive {what} of {name}: each against the one before it. Points on the line come back to the same place; a thin "
         "curve means that one number decides what comes next."

@@ -55,7 +55,7 @@ def draw(canvas: Canvas, data: pd.DataFrame, source: Source, _options: NoOptions
     right.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
 
 
-def write_caption(name: str, fit: Fit) -> str:
+def write_caption(name: str, fit: Fit, _options: NoOptions) -> str:
     """Say what is drawn and how to read it."""
     return (
         f"{fit.series} of {fit.to} ({name}) and where the fitted model sees it from its first value on: the 50 % and 90 % ranges and the "

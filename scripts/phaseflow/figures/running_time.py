@@ -45,7 +45,7 @@ def draw(canvas: Canvas, data: pd.DataFrame, source: Source, options: ProfileOpt
     axes.grid(axis="y", visible=False)
 
 
-def write_caption(name: str, _study: Study) -> str:
+def write_caption(name: str, _study: Study, _options: ProfileOptions) -> str:
     """Say what is drawn and how it is read."""
     return (
         f"{name}: the evaluations of all trials over the number that succeeded, for each algorithm; infinite (an arrow) where none did. "

@@ -74,7 +74,7 @@ def _draw_density(axes: Axes, data: pd.DataFrame, across: str, up: str) -> None:
     axes.imshow(shown, origin="lower", aspect="auto", extent=extent, cmap="viridis_r", interpolation="nearest")
 
 
-def write_caption(name: str, scenario: Scenario) -> str:
+def write_caption(name: str, scenario: Scenario, _options: Options) -> str:
     """Say what is drawn."""
     section = scenario.measure.section if scenario.measure else None
     way = {"rising": "from below", "falling": "from above", "both": "either way"}[section.direction] if section else ""

@@ -76,7 +76,7 @@ def draw(canvas: Canvas, data: pd.DataFrame, source: Source, _options: NoOptions
     canvas.align_ylabels()
 
 
-def write_caption(name: str, study: Study) -> str:
+def write_caption(name: str, study: Study, _options: NoOptions) -> str:
     """Say what is drawn."""
     what = "greatest value" if study.planned.is_maximum else "least cost"
     if study.planned.statement.has_integers:

@@ -23,7 +23,7 @@ def draw(canvas: Canvas, data: pd.DataFrame, _source: Source, options: ProfileOp
     draw_profile(canvas, data, options.shown, "evaluations, in units of n + 1", "share of problems and targets reached")
 
 
-def write_caption(name: str, study: Study) -> str:
+def write_caption(name: str, study: Study, _options: ProfileOptions) -> str:
     """Say what is drawn and how it is read."""
     targets = ", ".join(target.text for target in study.targets or [])
     return (

@@ -70,7 +70,7 @@ def find_horizon(data: pd.DataFrame) -> float | None:
     return float(ended.min()) if len(ended) else None
 
 
-def write_caption(name: str, scenario: Scenario) -> str:
+def write_caption(name: str, scenario: Scenario, _options: Options) -> str:
     """Say what is drawn and what is known of its truth."""
     claim = "Shaded: where the first of them is no longer the true solution; averages over such times may still mean something."
     if scenario.certify.method == "none":

@@ -122,7 +122,7 @@ def _draw_way(axes: Axes, low: float, high: float, amount: float, cost: float, l
         axes.text(place, low + place * (high - low), text, ha="center", va="center", fontsize=8, bbox=box)
 
 
-def write_caption(name: str, study: Study) -> str:
+def write_caption(name: str, study: Study, _options: NoOptions) -> str:
     """Say what is drawn."""
     swept = [axis for block in study.sweep or [] for axis in block if axis != "algorithm"]
     which = ", for the trial nearest the stated numbers" if swept else ""

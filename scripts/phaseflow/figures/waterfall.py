@@ -40,7 +40,7 @@ def draw(canvas: Canvas, data: pd.DataFrame, _source: Source, _options: NoOption
         axes.legend()
 
 
-def write_caption(name: str, _study: Study) -> str:
+def write_caption(name: str, _study: Study, _options: NoOptions) -> str:
     """Say what is drawn, and how to read it."""
     text = "Steps are answers that several starts share; a long lowest step says that the best answer is not one start's luck."
     return f"{name}: the value that each start reached, above the least of all, in order (values below {_FLOOR:g} are drawn there). {text}"
