@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -54,7 +54,7 @@ class Estimate:
 
 def estimate_chunk(section: str, name: str, settings: Scenario | Study, n_members: int, n_planned: int) -> Estimate:
     """Return what a chunk of so many members needs at most, of a plan with so many."""
-    found = list(islice(_read_records(paths.TIMINGS / section / name), _RECORDS_READ))
+    found = list(islice(read_records(sorted((paths.TIMINGS / section / name).glob("*.tsv"))), _RECORDS_READ))
     if found:
         seconds, memory = (max(column) for column in zip(*found, strict=True))
         memory = max(_BASE_MB, _SPARE * memory)
@@ -71,9 +71,12 @@ def _model_scenario(scenario: Scenario, n_members: int) -> tuple[float, float]:
     return n_members * work.seconds, min(_LARGEST_MB, memory)
 
 
-def _read_records(folder: Path) -> Iterator[tuple[float, float]]:
-    """Yield the seconds and megabytes of chunks that have run, as far as they were recorded; the shortest have no memory."""
-    for path in sorted(folder.glob("*.tsv")):
+def read_records(tables: Iterable[Path]) -> Iterator[tuple[float, float]]:
+    """Yield the seconds and megabytes of jobs that have run, from Snakemake's tables of them; the shortest have no memory.
+
+    A table that says nothing, such as an empty one from a full disk, is passed over.
+    """
+    for path in tables:
         try:
             with path.open(encoding="utf-8", newline="") as stream:
                 rows = list(csv.DictReader(stream, delimiter="\t"))

@@ -14,9 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import pandas as pd
-
 from phaseflow import paths
+from phaseflow.estimates import read_records
 from phaseflow.page import render
 from phaseflow.tables import write_text
 
@@ -68,7 +67,7 @@ def _ask_git(folder: Path, *question: str) -> str | None:
 def list_times(folder: Path) -> Iterator[RuleTime]:
     """Yield what each rule took, from the tables that Snakemake keeps of its jobs: those of this run and, where kept, of earlier ones."""
     for path in sorted(folder.iterdir()):
-        tables = [path] if path.suffix == ".tsv" else sorted(path.rglob("*.tsv"))
-        if tables:
-            rows = pd.concat([pd.read_csv(table, sep="\t", na_values="-") for table in tables], ignore_index=True)
-            yield RuleTime(path.stem, len(rows), float(rows["s"].sum()), float(rows["s"].max()), float(rows["max_rss"].max()))
+        records = list(read_records([path] if path.suffix == ".tsv" else sorted(path.rglob("*.tsv"))))
+        if records:
+            seconds, memory = zip(*records, strict=True)
+            yield RuleTime(path.stem, len(records), sum(seconds), max(seconds), max(memory))

@@ -25,6 +25,7 @@ def test_times_of_a_rule_are_added_up(tmp_path):
     (tmp_path / "compiled").mkdir()
     (tmp_path / "simulate/a/1.tsv").write_text(TIMES.format("2.5", "100"))
     (tmp_path / "simulate/a/2.tsv").write_text(TIMES.format("1.5", "300.5"))
+    (tmp_path / "simulate/a/3.tsv").write_text("")  # as a full disk leaves it
     (tmp_path / "report.tsv").write_text(TIMES.format("4", "-"))
     times = {item.rule: item for item in list_times(tmp_path)}
     assert times.keys() == {"simulate", "report"}

@@ -286,8 +286,11 @@ def test_runs_killed_again_and_again_lose_only_what_was_running(make, undisturbe
     check_finished(project, undisturbed)
 
 
-def test_a_time_limit_ends_every_process_and_loses_only_what_was_running(make, undisturbed):
-    project = make(MANY, "limit")
+def test_a_time_limit_ends_every_process_and_loses_only_what_was_running(make):
+    # Chunks of a second and more, so that some are at work whenever the signal comes.
+    slow = MANY.replace("stop: 100", "stop: 2000")
+    calm, project = make(slow, "calm"), make(slow, "limit")
+    calm.run()
     process = project.start()
     wait_for(lambda: list(project.results.glob("chunks/many/.*.part")), process)
     os.killpg(process.pid, signal.SIGTERM)
@@ -297,7 +300,7 @@ def test_a_time_limit_ends_every_process_and_loses_only_what_was_running(make, u
     assert "Traceback" not in output
     n_done = len(list_chunks(project))
     assert project.run()["simulate"] == N_CHUNKS - n_done
-    check_finished(project, undisturbed)
+    check_finished(project, calm.digest())
 
 
 @contextmanager
