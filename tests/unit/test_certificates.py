@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from phaseflow.certificates import find_horizon, judge
-from phaseflow.dynamics.precise import PreciseRun
+from phaseflow.dynamics.precise import PreciseRun, PreciseSolver
 from phaseflow.plugins import load_plugin
 from tests.unit.tasks import make_task, resolve, simulate
 
@@ -47,6 +47,13 @@ def test_lorenz63_is_reliable_for_a_while_and_not_to_t_60(method):
     # a thousandth of the range of 40 after about 18 more, give or take a few times 1/0.9.
     assert 30 < horizon.until[0] < 44
     assert not horizon.is_censored[0]
+
+
+def test_a_truth_that_escapes_later_makes_no_difference_smaller(monkeypatch):
+    task = make_task("lorenz63", [0, 60])
+    monkeypatch.setattr(PreciseSolver, "look_ahead", lambda *_: np.full((9, 3), np.inf))
+    # As above: the ranges are at most those of the run itself.
+    assert 30 < find("reference", task).until[0] < 44
 
 
 def test_the_reference_has_eight_thirds_exactly():

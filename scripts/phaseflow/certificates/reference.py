@@ -40,8 +40,10 @@ def _judge_member(solver: PreciseSolver, member: int, main: Array, allowed: floa
 
     solution = solver.solve(member, lambda _: _AGREEMENT * scale, has_left)
     known = len(solution.samples)
-    # A double's errors took so long to show. The finer run has more than twice a double's bits, so it is right for as long again.
-    truth = np.concatenate([solution.samples, solver.look_ahead(solution, known)])
+    # A double's errors took so long to show. The finer run has more than twice a double's bits, so it is right for as long again. Where
+    # it goes on to where the run never was, as after an escape, that makes no difference smaller.
+    ahead = np.clip(solver.look_ahead(solution, known), main.min(axis=0), main.max(axis=0))
+    truth = np.concatenate([solution.samples, ahead])
     until, is_good = judge(main[:known], truth, times[:known], allowed)
     return min(until, float(times[solution.trusted])), is_good and solution.trusted == len(times) - 1
 
